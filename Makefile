@@ -1,0 +1,98 @@
+# kl.  make; make test check asan bench clean install PREFIX=/usr/local.  V=1 shows the commands.
+
+PREFIX ?= /usr/local
+CC ?= cc
+OPT ?= -O2 -g
+BUILD ?= build
+SANITIZE ?=
+
+PKGS = lua5.4
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion
+CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT) -fPIC -ffp-contract=off -fvisibility=default -fno-math-errno \
+	-Isrc $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+LIBS = $(shell pkg-config --libs $(PKGS)) -lm -ldl -lpthread
+ifneq ($(SANITIZE),)
+CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+# Kernels: each of these files is compiled once per instruction set.
+ISA_SRC = $(addprefix src/device/cpu/,elementwise.c reduce.c gemm.c kernels.c)
+ISAS = baseline avx2 avx512
+FLAGS_baseline = -DKL_ISA_BASELINE
+FLAGS_avx2 = -DKL_ISA_AVX2 -mavx2 -mfma
+FLAGS_avx512 = -DKL_ISA_AVX512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma -mprefer-vector-width=512
+
+LIB_DIRS = base tensor op grad graph io device device/cpu
+LIB_SRC = $(filter-out $(ISA_SRC),$(wildcard $(addprefix src/,$(addsuffix /*.c,$(LIB_DIRS)))))
+BIND_SRC = $(wildcard src/bind/*.c)
+MAIN_SRC = src/main.c $(wildcard src/repl.c)
+LUA_SRC = $(shell find lua -name '*.lua' | LC_ALL=C sort)
+
+object = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
+ISA_OBJ = $(foreach isa,$(ISAS),$(patsubst src/%.c,$(BUILD)/obj/%.$(isa).o,$(ISA_SRC)))
+LIB_OBJ = $(call object,$(LIB_SRC)) $(ISA_OBJ)
+BIND_OBJ = $(call object,$(BIND_SRC)) $(BUILD)/obj/modules.o
+MAIN_OBJ = $(call object,$(MAIN_SRC))
+
+ifeq ($(V),1)
+Q =
+say = @:
+else
+Q = @
+say = @printf '  %-7s %s\n'
+endif
+
+all: $(BUILD)/kl $(BUILD)/libkl.a $(BUILD)/kl.so
+
+$(BUILD)/kl: $(MAIN_OBJ) $(BIND_OBJ) $(BUILD)/libkl.a
+	$(say) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -rdynamic -o $@ $(MAIN_OBJ) $(BIND_OBJ) -Wl,--whole-archive $(BUILD)/libkl.a -Wl,--no-whole-archive $(LIBS)
+
+$(BUILD)/libkl.a: $(LIB_OBJ)
+	$(say) AR $@
+	$(Q)rm -f $@ && ar rcs $@ $(LIB_OBJ)
+
+$(BUILD)/kl.so: $(BIND_OBJ) $(BUILD)/libkl.a
+	$(say) LINK $@
+	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $(BIND_OBJ) -Wl,--whole-archive $(BUILD)/libkl.a -Wl,--no-whole-archive -lm -ldl -lpthread
+
+$(BUILD)/obj/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(if $(findstring device/cpu,$<),-O3) -MMD -MP -c -o $@ $<
+
+define isa_rule
+$(BUILD)/obj/%.$(1).o: src/%.c
+	@mkdir -p $$(@D)
+	$$(say) CC '$$< ($(1))'
+	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
+
+$(BUILD)/embed: scripts/dev/embed.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) -O1 -o $@ $<
+
+$(BUILD)/modules.c: $(BUILD)/embed $(LUA_SRC)
+	$(say) EMBED $@
+	$(Q)$(BUILD)/embed lua $(LUA_SRC) > $@.new && mv $@.new $@
+
+$(BUILD)/obj/modules.o: $(BUILD)/modules.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
+
+clean:
+	rm -rf build
+
+.PHONY: all clean
+-include $(LIB_OBJ:.o=.d) $(BIND_OBJ:.o=.d) $(MAIN_OBJ:.o=.d)
+
+# The experiments behind docs/experiments.md.
+experiments: $(foreach isa,$(ISAS),$(BUILD)/fused_step.$(isa))
+define experiment_rule
+$(BUILD)/fused_step.$(1): bench/experiments/fused_step.c $(BUILD)/libkl.a
+	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(FLAGS_$(1)) -o $$@ $$< $(BUILD)/libkl.a -lm -ldl -lpthread
+endef
+$(foreach isa,$(ISAS),$(eval $(call experiment_rule,$(isa))))
+.PHONY: experiments

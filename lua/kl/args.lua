@@ -1,0 +1,110 @@
+-- Reading the one table that constructors take: positional arguments in its array part, named ones in its hash part.
+local class = require "kl.class"
+local errors = require "kl.errors"
+
+local args = {}
+
+--- Declares parameters in their positional order: a bare name is required, {name} is optional, {name, default} has a
+--- default.
+---@param list (string|table)[]
+function args.params(list)
+  local params = {by_name = {}}
+  for i, entry in ipairs(list) do
+    local p = type(entry) == "string" and {name = entry, required = true} or {name = entry[1], default = entry[2]}
+    p.position = i
+    params[i], params.by_name[p.name] = p, p
+  end
+  return params
+end
+
+--- A plain table is a table of arguments; everything else (a number, an object, a tensor) is one bare value.
+local function is_table_of_arguments(given)
+  return type(given) == "table" and getmetatable(given) == nil
+end
+
+local function unknown(what, name, params, more)
+  local names = {}
+  for _, p in ipairs(params) do names[#names + 1] = p.name end
+  for _, p in ipairs(more or {}) do names[#names + 1] = p.name end
+  errors.fail("%s: unknown option '%s'%s (known: %s)", what, tostring(name), errors.nearest(name, names),
+    table.concat(names, ", "))
+end
+
+--- The arguments by name, defaults filled in.
+---@param what string      # "Dense", for messages
+---@param params table     # of args.params
+---@param given any        # what the constructor got
+---@param more? table      # parameters that are read too, by name only; they are returned in a second table
+---@return table, table
+function args.read(what, params, given, more)
+  if given == nil then given = {} end
+  if not is_table_of_arguments(given) then given = {given} end
+  local values, others = {}, {}
+  for key, value in pairs(given) do
+    local p = params[key] or params.by_name[key]
+    if math.type(key) == "integer" then
+      if not p then
+        errors.fail("%s takes at most %d positional argument%s, got argument %d", what, #params,
+          #params == 1 and "" or "s", key)
+      end
+      if given[p.name] ~= nil then
+        errors.fail("%s: '%s' is given twice, by position and by name", what, p.name)
+      end
+      values[p.name] = value
+    elseif p then
+      values[key] = value
+    elseif more and more.by_name[key] then
+      others[key] = value
+    else
+      unknown(what, key, params, more)
+    end
+  end
+  for _, p in ipairs(params) do
+    if values[p.name] == nil then
+      if p.required then errors.fail("%s: '%s' is missing", what, p.name) end
+      values[p.name] = p.default
+    end
+  end
+  for _, p in ipairs(more or {}) do
+    if others[p.name] == nil then others[p.name] = p.default end
+  end
+  return values, others
+end
+
+--- Joins declarations: those of `a`, then those of `b`.
+function args.join(a, b)
+  local list = {by_name = {}}
+  for _, params in ipairs{a, b} do
+    for _, p in ipairs(params) do
+      list[#list + 1] = p
+      list.by_name[p.name] = p
+    end
+  end
+  return list
+end
+
+local checks = {
+  integer = function(v) return math.type(v) == "integer" end,
+  number = function(v) return math.type(v) ~= nil end,
+  boolean = function(v) return type(v) == "boolean" end,
+  string = function(v) return type(v) == "string" end,
+  ["function"] = function(v) return type(v) == "function" or class.of(v) ~= nil end,
+  table = function(v) return type(v) == "table" end,
+}
+
+--- Raises unless value is of that kind (and, for numbers, within [low, high]).
+---@param what string # "Dense: 'units'"
+function args.check(what, value, kind, low, high)
+  local ok = checks[kind](value)
+  if ok and low and value < low or ok and high and value > high then
+    errors.fail("%s must be %s%s%s, got %s", what, kind == "integer" and "an integer" or "a " .. kind,
+      low and (" >= %s"):format(low) or "", high and (" %s<= %s"):format(low and "and " or "", high) or "",
+      tostring(value))
+  end
+  if not ok then
+    errors.fail("%s must be %s, got %s", what, kind == "integer" and "an integer" or "a " .. kind, errors.show(value))
+  end
+  return value
+end
+
+return args

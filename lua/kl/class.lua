@@ -1,0 +1,102 @@
+-- Classes: single inheritance, property getters and setters, nothing else.
+--
+--   local Point = class.Object:extend("Point")
+--   function Point:init(x) self.x = x end
+--   function Point.get:double() return 2 * self.x end
+--
+-- A name with a getter is never a raw field; assigning to it without a setter is an error.  A class that defines
+-- __new_field(self, key) hears of every field the first time it is assigned: that is how layers keep the order of their
+-- sublayers, because `pairs` has none.
+local errors = require "kl.errors"
+
+local class = {}
+
+---@class kl.Object
+local Object = {__name = "Object", get = {}, set = {}}
+Object.__index = Object
+class.Object = Object
+
+local function instance_metatable(cls)
+  local get, set = cls.get, cls.set
+  local meta = {__name = cls.__name, class = cls}
+  function meta.__index(object, key)
+    local getter = get[key]
+    if getter then return getter(object) end
+    return cls[key]
+  end
+  function meta.__newindex(object, key, value)
+    local setter = set[key]
+    if setter then return setter(object, value) end
+    if get[key] then errors.fail("'%s' of a %s is computed and cannot be set", tostring(key), cls.__name) end
+    local hook = cls.__new_field
+    if hook then hook(object, key) end
+    rawset(object, key, value)
+  end
+  function meta.__call(object, ...)
+    local call = cls.__call
+    if not call then errors.fail("a %s cannot be called", cls.__name) end
+    return call(object, ...)
+  end
+  function meta.__tostring(object) return cls.__tostring(object) end
+  return meta
+end
+
+local class_metatable = {}
+class_metatable.__index = function(cls, key)
+  local base = rawget(cls, "super")
+  return base and base[key]
+end
+function class_metatable.__call(cls, ...)
+  local object = setmetatable({}, rawget(cls, "__instance"))
+  if cls.__setup then cls.__setup(object) end
+  object:init(...)
+  if cls.__ready then cls.__ready(object) end
+  return object
+end
+function class_metatable.__tostring(cls) return "class " .. cls.__name end
+
+--- A new class below this one.
+---@param name string
+function Object:extend(name)
+  if type(name) ~= "string" or name == "" then
+    errors.fail("extend: the name of the class expected, got %s", errors.show(name))
+  end
+  local cls = {__name = name, super = self}
+  cls.get = setmetatable({}, {__index = self.get})
+  cls.set = setmetatable({}, {__index = self.set})
+  rawset(cls, "__instance", instance_metatable(cls))
+  return setmetatable(cls, class_metatable)
+end
+
+function Object:init() end
+
+function Object:__tostring() return ("<%s>"):format(getmetatable(self).__name) end
+
+--- True if this object is of that class or one below it.
+function Object:is(cls) return class.is(self, cls) end
+
+rawset(Object, "__instance", instance_metatable(Object))
+setmetatable(Object, class_metatable)
+
+--- The class of an object made by a class, or nil.
+function class.of(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return meta and rawget(meta, "class") or nil
+end
+
+--- True if `value` is an object of `cls` or of a class below it.
+---@return boolean
+function class.is(value, cls)
+  local own = class.of(value)
+  while own do
+    if own == cls then return true end
+    own = rawget(own, "super")
+  end
+  return false
+end
+
+--- True if `value` is a class (not an object).
+---@return boolean
+function class.is_class(value) return type(value) == "table" and getmetatable(value) == class_metatable end
+
+return class

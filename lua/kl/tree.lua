@@ -1,0 +1,96 @@
+-- Structures: a tensor, a list of structures, or a table by name (walked in sorted order).  `false` is a leaf too: it
+-- stands for nothing in lists that may have no holes.
+local errors = require "kl.errors"
+
+local tree = {}
+
+--- The names of a table by name, sorted; nil for a list.
+---@return string[]|nil
+function tree.names(t)
+  local names
+  for key in pairs(t) do
+    if type(key) == "string" then
+      names = names or {}
+      names[#names + 1] = key
+    elseif math.type(key) ~= "integer" then
+      errors.fail("a structure's keys must be positions or names, got a %s", type(key))
+    end
+  end
+  if names and #t > 0 then
+    errors.fail("a structure is either a list or a table by name, this one has both positions and names ('%s')",
+      names[1])
+  end
+  if names then table.sort(names) end
+  return names
+end
+
+local function is_leaf(value) return type(value) ~= "table" or getmetatable(value) ~= nil end
+tree.is_leaf = is_leaf
+
+local function append(leaves, structure)
+  if is_leaf(structure) then
+    leaves[#leaves + 1] = structure
+    return
+  end
+  local names = tree.names(structure)
+  if names then
+    for _, name in ipairs(names) do append(leaves, structure[name]) end
+  else
+    for i = 1, #structure do append(leaves, structure[i]) end
+  end
+end
+
+--- The leaves in order.
+---@return any[]
+function tree.flatten(structure)
+  local leaves = {}
+  append(leaves, structure)
+  return leaves
+end
+
+--- The same structure with f(leaf, ...) in place of each leaf; further structures must have the same form.
+function tree.map(f, structure, ...)
+  if is_leaf(structure) then return f(structure, ...) end
+  local others = {...}
+  local function pick(key)
+    local at = {}
+    for i, other in ipairs(others) do
+      if is_leaf(other) then errors.fail("structures differ: a leaf where a table is expected") end
+      at[i] = other[key]
+    end
+    return table.unpack(at, 1, #others)
+  end
+  local result = {}
+  local names = tree.names(structure)
+  if names then
+    for _, name in ipairs(names) do result[name] = tree.map(f, structure[name], pick(name)) end
+  else
+    for i = 1, #structure do result[i] = tree.map(f, structure[i], pick(i)) end
+  end
+  return result
+end
+
+--- The structure of `like` with the given leaves.
+function tree.pack(like, leaves)
+  local next_leaf = 0
+  return tree.map(function()
+    next_leaf = next_leaf + 1
+    return leaves[next_leaf]
+  end, like)
+end
+
+--- A description of the form: "*", "[*, *]", "{a: *, b: *}".
+---@return string
+function tree.form(structure)
+  if is_leaf(structure) then return "*" end
+  local parts = {}
+  local names = tree.names(structure)
+  if names then
+    for i, name in ipairs(names) do parts[i] = name .. ": " .. tree.form(structure[name]) end
+    return "{" .. table.concat(parts, ", ") .. "}"
+  end
+  for i = 1, #structure do parts[i] = tree.form(structure[i]) end
+  return "[" .. table.concat(parts, ", ") .. "]"
+end
+
+return tree

@@ -1,0 +1,17 @@
+/* The message slot: one per thread, fixed size, so that reporting "out of memory" needs none. */
+#include "base/status.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static _Thread_local char message[1024];
+
+kl_status kl_fail(kl_status code, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+const char *kl_error_message(void) { return message; }

@@ -1,0 +1,123 @@
+/* The binding: libkl as Lua values.  The only folder, with main.c and repl.c, that includes lua.h.
+ *
+ * A bound function works in this order, because any Lua call may jump away: arguments are read and checked while
+ * nothing is owned; the result's userdata is made, empty; the core is called and stores into it; C temporaries are
+ * released; only then a failure is raised.  A tensor userdata owns one reference. */
+#ifndef KL_BIND_BIND_H
+#define KL_BIND_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "op/op.h"
+#include "op/record.h"
+#include "tensor/variable.h"
+
+#define KL_TENSOR_TYPE "kl.Tensor"
+#define KL_RECORDED_TYPE "kl.Tensor (recorded)" /* a handle without finalizer, valid while its step is recorded */
+#define KL_VARIABLE_TYPE "kl.Variable"
+#define KL_TAPE_TYPE "kl.GradientTape"
+
+/* state.c: the context of the running coroutine, errors, the collector. */
+
+/* Every bound function that may apply an op or touch a tape calls this first. */
+void kl_bind_enter(lua_State *L);
+
+/* Pushes the userdata that holds the running coroutine's context, or nil for the main one's.  [-0, +1] */
+void kl_bind_push_context(lua_State *L);
+
+/* Raises the message slot as a Lua error that begins with the file and line of the first frame outside kl. */
+int kl_bind_raise(lua_State *L);
+
+/* The same with the string on top of the stack. */
+int kl_bind_raise_top(lua_State *L);
+
+/* The same with words of the binding's own. */
+int kl_bind_error(lua_State *L, const char *format, ...) KL_PRINTF(2, 3);
+
+/* After a failure for want of memory: collects everything; true if it is worth another try. */
+bool kl_bind_retry(lua_State *L, kl_status status);
+
+/* Tells the collector about new tensor bytes. */
+void kl_bind_add_debt(lua_State *L, const kl_tensor *t);
+
+/* Pushes ", did you mean 'x'?" for the nearest of the names (a NULL-terminated list, or the string keys of the table at
+ * `names` where list is NULL), or "".  [-0, +1] */
+void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *list, int names);
+
+void kl_bind_open_state(lua_State *L);
+
+/* tensor.c */
+
+/* What is at an index, found by its metatable. */
+typedef enum kl_bind_kind { KL_BIND_OTHER, KL_BIND_TENSOR, KL_BIND_RECORDED, KL_BIND_VARIABLE } kl_bind_kind;
+kl_bind_kind kl_bind_kind_of(lua_State *L, int index);
+
+/* The payload of a tensor userdata. */
+typedef struct kl_bind_handle {
+  kl_tensor *t;   /* owned, or in a recorded handle borrowed from the recorder */
+  uint64_t scope; /* the recorder's serial */
+} kl_bind_handle;
+
+/* An empty tensor userdata on the stack; *slot is where its reference goes.  [-0, +1] */
+kl_tensor **kl_bind_new_tensor(lua_State *L);
+
+/* The same for what an op returns: a recorded handle, without finalizer, while a step is recorded.  [-0, +1] */
+kl_tensor **kl_bind_new_result(lua_State *L);
+
+/* Fills the handle on top of the stack, made by kl_bind_new_result, with a reference that it takes over. */
+void kl_bind_fill_result(lua_State *L, kl_tensor **slot, kl_tensor *t);
+
+/* Turns a recorded handle into an ordinary one that owns its tensor.  Other values are left alone. */
+void kl_bind_promote(lua_State *L, int index);
+
+/* Pushes a tensor, taking over the reference even if Lua runs out of memory.  [-0, +1] */
+void kl_bind_push_tensor(lua_State *L, kl_tensor *t);
+
+/* The tensor in a userdata, or NULL if the value is something else.  Raises for a closed one. */
+kl_tensor *kl_bind_to_tensor(lua_State *L, int index);
+kl_tensor *kl_bind_check_tensor(lua_State *L, int index);
+
+/* An argument that can become a tensor, after the first phase: nothing owned. */
+typedef struct kl_bind_input {
+  enum { KL_INPUT_TENSOR, KL_INPUT_VARIABLE, KL_INPUT_INTEGER, KL_INPUT_NUMBER, KL_INPUT_BOOLEAN, KL_INPUT_TABLE } kind;
+  kl_tensor *tensor;
+  kl_variable *variable;
+  lua_Integer integer;
+  lua_Number number;
+  int table; /* absolute stack index of nested tables of numbers */
+} kl_bind_input;
+
+/* First phase: true if the value can be one. */
+bool kl_bind_read_input(lua_State *L, int index, kl_bind_input *in);
+
+/* Second phase: a new reference.  Raises nothing; table errors are in the message slot. */
+kl_status kl_bind_make_input(lua_State *L, const kl_bind_input *in, kl_tensor **out);
+
+/* A tensor from nested tables, of the given dtype or (dtype < 0) of the one its numbers suggest. */
+kl_status kl_bind_tensor_from_table(lua_State *L, int index, int dtype, kl_tensor **out);
+
+/* A shape as a Lua list (unknown axes are false), and a list or bare integer as a shape.  [-0, +1] and [-0, +0] */
+void kl_bind_push_shape(lua_State *L, const kl_shape *shape);
+
+void kl_bind_open_tensor(lua_State *L, int core);
+void kl_bind_set_variable_meta(const void *meta);
+
+/* op.c */
+void kl_bind_open_ops(lua_State *L, int core);
+
+/* variable.c */
+kl_variable *kl_bind_to_variable(lua_State *L, int index); /* or NULL */
+kl_variable *kl_bind_check_variable(lua_State *L, int index);
+void kl_bind_open_variable(lua_State *L, int core);
+
+/* tape.c */
+void kl_bind_open_tape(lua_State *L, int core);
+
+/* record.c */
+void kl_bind_open_record(lua_State *L, int core);
+
+/* core.c: require "kl.core" */
+int luaopen_kl_core(lua_State *L);
+
+#endif

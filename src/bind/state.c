@@ -1,0 +1,209 @@
+/* What the binding keeps per Lua state: the context of each coroutine, errors with the user's line, the collector's
+ * debt.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bind/bind.h"
+
+/* Key of the registry table coroutine -> context (a userdata); weak in its keys. */
+static const char contexts_key = 0;
+
+static lua_State *current; /* the coroutine kl_context_now belongs to */
+static size_t debt;        /* bytes of new tensors the collector has not heard of */
+
+#define DEBT_STEP ((size_t)1 << 20)
+
+/* A coroutine's context goes: another coroutine may get the same address, so nothing may remember it. */
+static int close_context(lua_State *L) {
+  if (kl_context_now == lua_touserdata(L, 1)) {
+    kl_context_now = &kl_context_main;
+    current = NULL;
+  }
+  return 0;
+}
+
+static void switch_context(lua_State *L) {
+  bool is_main = lua_pushthread(L);
+  if (is_main) {
+    lua_pop(L, 1);
+    kl_context_now = &kl_context_main;
+  } else {
+    luaL_checkstack(L, 5, "coroutine context");
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &contexts_key);
+    lua_pushvalue(L, -2);
+    if (lua_rawget(L, -2) == LUA_TNIL) {
+      lua_pop(L, 1);
+      lua_pushvalue(L, -2);
+      kl_context *context = lua_newuserdatauv(L, sizeof *context, 0);
+      memset(context, 0, sizeof *context);
+      lua_getfield(L, LUA_REGISTRYINDEX, "kl.context_meta");
+      lua_setmetatable(L, -2);
+      lua_rawset(L, -3);
+      kl_context_now = context;
+      lua_pop(L, 2);
+    } else {
+      kl_context_now = lua_touserdata(L, -1);
+      lua_pop(L, 3);
+    }
+  }
+  current = L;
+}
+
+void kl_bind_enter(lua_State *L) {
+  if (L != current) {
+    switch_context(L);
+  }
+}
+
+void kl_bind_push_context(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &contexts_key);
+  lua_pushthread(L);
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+/* Pushes "file:line: " of the first frame that is not kl's own, or "".  [-0, +1] */
+static void push_where(lua_State *L) {
+  lua_Debug frame;
+  for (int level = 0; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline > 0 && strncmp(frame.source, "=kl/", 4) != 0) {
+      lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
+      return;
+    }
+  }
+  lua_pushliteral(L, "");
+}
+
+/* Raises the string on top of the stack, with the user's line in front and the layer path behind. */
+int kl_bind_raise_top(lua_State *L) {
+  luaL_checkstack(L, 6, "error");
+  push_where(L);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  if (lua_getfield(L, LUA_REGISTRYINDEX, "kl.error_context") == LUA_TFUNCTION) {
+    if (lua_pcall(L, 0, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TSTRING) {
+      lua_concat(L, 2);
+      return lua_error(L);
+    }
+  }
+  lua_pop(L, 1);
+  return lua_error(L);
+}
+
+int kl_bind_raise(lua_State *L) {
+  lua_pushstring(L, kl_error_message());
+  return kl_bind_raise_top(L);
+}
+
+int kl_bind_error(lua_State *L, const char *format, ...) {
+  char text[1024];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  lua_pushstring(L, text);
+  return kl_bind_raise_top(L);
+}
+
+bool kl_bind_retry(lua_State *L, kl_status status) {
+  if (status != KL_ENOMEM || lua_gc(L, LUA_GCCOUNT) < 0) {
+    return false;
+  }
+  lua_gc(L, LUA_GCCOLLECT);
+  return true;
+}
+
+void kl_bind_add_debt(lua_State *L, const kl_tensor *t) {
+  if (t->storage == NULL || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) > 1) {
+    return; /* counted once per storage: a view costs nothing */
+  }
+  debt += t->storage->bytes;
+  if (debt >= DEBT_STEP) {
+    size_t kib = debt / 1024;
+    debt = 0;
+    if (lua_gc(L, LUA_GCISRUNNING)) {
+      lua_gc(L, LUA_GCSTEP, kib > INT_MAX ? INT_MAX : (int)kib);
+    }
+  }
+}
+
+/* Levenshtein's distance, at most `limit`. */
+static int distance(const char *a, const char *b, int limit) {
+  int row[64];
+  int n = (int)strlen(b);
+  if (n >= 63) {
+    return limit;
+  }
+  for (int j = 0; j <= n; j++) {
+    row[j] = j;
+  }
+  for (int i = 1; a[i - 1] != '\0'; i++) {
+    int diagonal = row[0];
+    row[0] = i;
+    for (int j = 1; j <= n; j++) {
+      int cost = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      if (row[j - 1] + 1 < cost) {
+        cost = row[j - 1] + 1;
+      }
+      if (row[j] + 1 < cost) {
+        cost = row[j] + 1;
+      }
+      row[j] = cost;
+    }
+  }
+  return row[n] < limit ? row[n] : limit;
+}
+
+void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *list, int names) {
+  int limit = (int)strlen(wrong) / 2 + 1;
+  if (limit > 4) {
+    limit = 4;
+  }
+  char best[64] = "";
+  if (list != NULL) {
+    for (; *list != NULL; list++) {
+      int d = distance(wrong, *list, limit);
+      if (d < limit) {
+        limit = d;
+        snprintf(best, sizeof best, "%s", *list);
+      }
+    }
+  } else {
+    names = lua_absindex(L, names);
+    for (lua_pushnil(L); lua_next(L, names) != 0; lua_pop(L, 1)) {
+      if (lua_type(L, -2) == LUA_TSTRING) {
+        const char *name = lua_tostring(L, -2);
+        int d = distance(wrong, name, limit);
+        /* pairs has no order: among equals the smaller name, so that messages do not change from run to run */
+        if (d < limit || (d == limit && best[0] != '\0' && strcmp(name, best) < 0)) {
+          limit = d;
+          snprintf(best, sizeof best, "%s", name);
+        }
+      }
+    }
+  }
+  if (best[0] == '\0') {
+    lua_pushliteral(L, "");
+  } else {
+    lua_pushfstring(L, "; did you mean '%s'?", best);
+  }
+}
+
+void kl_bind_open_state(lua_State *L) {
+  lua_newtable(L);
+  lua_newtable(L);
+  lua_pushliteral(L, "k");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &contexts_key);
+  lua_newtable(L);
+  lua_pushcfunction(L, close_context);
+  lua_setfield(L, -2, "__gc");
+  lua_setfield(L, LUA_REGISTRYINDEX, "kl.context_meta");
+  current = NULL;
+}

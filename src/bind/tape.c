@@ -1,0 +1,251 @@
+/* GradientTape and custom gradients as Lua values.
+ *
+ * The sweep is C, but a node's gradient may be a Lua function: the sweep then stops, the function is called here with
+ * no frame of the core alive, and the sweep goes on with what it returned. */
+#include <string.h>
+
+#include "base/alloc.h"
+#include "bind/bind.h"
+#include "grad/sweep.h"
+#include "op/apply.h"
+#include "op/assign.h"
+
+#define SWEEP_TYPE "kl.sweep"
+#define PAUSE_TYPE "kl.pause"
+
+/* Uservalue 1 keeps the coroutine's context alive as long as the tape may point to it. */
+static kl_tape *check_tape(lua_State *L, int index) {
+  kl_tape **slot = luaL_testudata(L, index, KL_TAPE_TYPE);
+  if (slot == NULL || *slot == NULL) {
+    kl_bind_error(L, "a kl.GradientTape expected, got %s", slot == NULL ? luaL_typename(L, index) : "a closed one");
+  }
+  return *slot;
+}
+
+static int gc_tape(lua_State *L) {
+  kl_tape **slot = lua_touserdata(L, 1);
+  kl_tape *tape = *slot;
+  *slot = NULL;
+  kl_tape_release(tape);
+  return 0;
+}
+
+/* The end of `local tape <close>`: recording ends, the nodes stay. */
+static int close_tape(lua_State *L) {
+  kl_tape **slot = lua_touserdata(L, 1);
+  if (*slot != NULL) {
+    kl_tape_stop(*slot);
+  }
+  return 0;
+}
+
+/* core.tape(persistent, watch_accessed_variables) */
+static int new_tape(lua_State *L) {
+  bool persistent = lua_toboolean(L, 1);
+  bool autowatch = lua_toboolean(L, 2);
+  kl_bind_enter(L);
+  kl_tape **slot = lua_newuserdatauv(L, sizeof *slot, 1);
+  *slot = NULL;
+  luaL_setmetatable(L, KL_TAPE_TYPE);
+  kl_bind_push_context(L);
+  lua_setiuservalue(L, -2, 1);
+  kl_status status = kl_tape_new(persistent, autowatch, slot);
+  if (kl_bind_retry(L, status)) {
+    status = kl_tape_new(persistent, autowatch, slot);
+  }
+  if (status != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  kl_tape_start(*slot);
+  return 1;
+}
+
+/* A tensor or variable as the tensor that carries its id; borrowed. */
+static kl_tensor *source_tensor(lua_State *L, int index) {
+  kl_variable *v = kl_bind_to_variable(L, index);
+  return v != NULL ? v->value : kl_bind_to_tensor(L, index);
+}
+
+static int watch(lua_State *L) {
+  kl_tape *tape = check_tape(L, 1);
+  kl_tensor *t = source_tensor(L, 2);
+  if (t == NULL) {
+    return kl_bind_error(L, "watch: a tensor or variable expected, got %s", luaL_typename(L, 2));
+  }
+  lua_pushboolean(L, kl_dtype_is_float((kl_dtype)t->dtype));
+  if (lua_toboolean(L, -1) && kl_tape_watch(tape, t) != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  return 1;
+}
+
+static int reset(lua_State *L) {
+  kl_tape_reset(check_tape(L, 1));
+  return 0;
+}
+
+typedef struct pause_guard {
+  kl_tape *tape;
+  bool open;
+} pause_guard;
+
+static int stop_recording(lua_State *L) {
+  kl_tape *tape = check_tape(L, 1);
+  pause_guard *guard = lua_newuserdatauv(L, sizeof *guard, 1);
+  *guard = (pause_guard){tape, false};
+  luaL_setmetatable(L, PAUSE_TYPE);
+  lua_pushvalue(L, 1);
+  lua_setiuservalue(L, -2, 1);
+  kl_tape_pause(tape);
+  guard->open = true;
+  return 1;
+}
+
+static int resume_recording(lua_State *L) {
+  pause_guard *guard = lua_touserdata(L, 1);
+  if (guard->open) {
+    guard->open = false;
+    lua_getiuservalue(L, 1, 1);
+    kl_tape **slot = lua_touserdata(L, -1);
+    if (slot != NULL && *slot != NULL) { /* at the end of the state the tape may have gone first */
+      kl_tape_resume(*slot);
+    }
+  }
+  return 0;
+}
+
+/* tape:is_recording(), tape:is_persistent() */
+static int is_recording(lua_State *L) {
+  lua_pushboolean(L, kl_tape_is_recording(check_tape(L, 1)));
+  return 1;
+}
+static int is_persistent(lua_State *L) {
+  lua_pushboolean(L, kl_tape_is_persistent(check_tape(L, 1)));
+  return 1;
+}
+
+static int gc_sweep(lua_State *L) {
+  kl_sweep **slot = lua_touserdata(L, 1);
+  kl_sweep *sweep = *slot;
+  *slot = NULL;
+  kl_sweep_release(sweep);
+  return 0;
+}
+
+/* Reads a list of tensors or variables at `index` into a box of borrowed pointers that the collector owns. */
+static kl_tensor **read_list(lua_State *L, int index, const char *what, int *n) {
+  *n = (int)lua_rawlen(L, index);
+  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(*n + 1), 0);
+  for (int i = 0; i < *n; i++) {
+    lua_rawgeti(L, index, i + 1);
+    list[i] = source_tensor(L, -1);
+    if (list[i] == NULL && !(lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
+      kl_bind_error(L, "gradient: %s %d must be a tensor or a variable, got %s", what, i + 1, luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+  return list;
+}
+
+/* The foreign node's Lua function and its cotangents: calls it, supplies what it returns.
+ * Stack: 1 tape, ... , sweep at `sweep_index`. */
+static void call_foreign(lua_State *L, kl_sweep *sweep);
+
+/* core.gradient(tape, targets, sources, seeds): lists; seeds may hold false.  Returns the list of gradients, false
+ * where there is no path. */
+static int gradient(lua_State *L) {
+  kl_tape *tape = check_tape(L, 1);
+  int ntargets, nsources, nseeds;
+  kl_bind_enter(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  kl_tensor **targets = read_list(L, 2, "target", &ntargets);
+  kl_tensor **sources = read_list(L, 3, "source", &nsources);
+  kl_tensor **seeds = read_list(L, 4, "output gradient", &nseeds);
+  if (!kl_tape_use(tape)) {
+    return kl_bind_error(L,
+                         "gradient: this tape has given its one gradient; make it with "
+                         "kl.GradientTape{persistent = true} to ask more than once");
+  }
+  kl_sweep **slot = lua_newuserdatauv(L, sizeof *slot, 1);
+  *slot = NULL;
+  luaL_setmetatable(L, SWEEP_TYPE);
+  if (!kl_tape_is_persistent(tape)) {
+    kl_tape_stop(tape);
+  }
+  kl_status status = kl_sweep_new(tape, ntargets, targets, nseeds == 0 ? NULL : seeds, nsources, sources, slot);
+  if (!kl_tape_is_persistent(tape)) {
+    kl_tape_drop_nodes(tape);
+  }
+  kl_sweep_state state = KL_SWEEP_FOREIGN;
+  while (status == KL_OK && state == KL_SWEEP_FOREIGN) {
+    status = kl_sweep_run(*slot, &state);
+    if (status == KL_OK && state == KL_SWEEP_FOREIGN) {
+      call_foreign(L, *slot);
+    }
+  }
+  if (status != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  lua_createtable(L, nsources, 0);
+  for (int i = 0; i < nsources; i++) {
+    kl_tensor *t = kl_sweep_result(*slot, i);
+    if (t == NULL) {
+      lua_pushboolean(L, false);
+    } else {
+      kl_tensor **result = kl_bind_new_result(L);
+      kl_bind_fill_result(L, result, kl_tensor_retain(t));
+    }
+    lua_rawseti(L, -2, i + 1);
+  }
+  kl_sweep *sweep = *slot;
+  *slot = NULL;
+  kl_sweep_release(sweep);
+  return 1;
+}
+
+static int why(lua_State *L) {
+  kl_tape *tape = check_tape(L, 1);
+  kl_tensor *target = source_tensor(L, 2), *source = source_tensor(L, 3);
+  if (target == NULL || source == NULL) {
+    return kl_bind_error(L, "why: a target and a source expected, tensors or variables");
+  }
+  kl_sweep_explain(tape, target, source);
+  lua_pushstring(L, kl_error_message());
+  return 1;
+}
+
+static void call_foreign(lua_State *L, kl_sweep *sweep) {
+  (void)sweep;
+  kl_bind_error(L, "custom gradients are not bound yet");
+}
+
+void kl_bind_open_tape(lua_State *L, int core) {
+  static const luaL_Reg meta[] = {{"__gc", gc_tape}, {"__close", close_tape}, {NULL, NULL}};
+  static const luaL_Reg sweep_meta[] = {{"__gc", gc_sweep}, {NULL, NULL}};
+  static const luaL_Reg pause_meta[] = {{"__gc", resume_recording}, {"__close", resume_recording}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"_watch", watch},
+      {"reset", reset},
+      {"stop_recording", stop_recording},
+      {"is_recording", is_recording},
+      {"is_persistent", is_persistent},
+      {"_gradient", gradient},
+      {"why", why},
+      {NULL, NULL},
+  };
+  luaL_newmetatable(L, SWEEP_TYPE);
+  luaL_setfuncs(L, sweep_meta, 0);
+  luaL_newmetatable(L, PAUSE_TYPE);
+  luaL_setfuncs(L, pause_meta, 0);
+  luaL_newmetatable(L, KL_TAPE_TYPE);
+  luaL_setfuncs(L, meta, 0);
+  luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, core, "tape_methods"); /* lua/kl/grad.lua adds the public ones */
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 3);
+  lua_pushcfunction(L, new_tape);
+  lua_setfield(L, core, "tape");
+}

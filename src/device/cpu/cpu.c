@@ -1,0 +1,100 @@
+/* The CPU as a device: which instruction set, and running one kernel. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "device/cpu/blas.h"
+#include "device/cpu/kernels.h"
+#include "device/cpu/pool.h"
+#include "device/device.h"
+
+typedef struct level {
+  const char *name;
+  const kl_kernel *const *kernels;
+} level;
+
+static const level levels[] = {
+    {"baseline", kl_baseline_kernels},
+#if defined(__x86_64__)
+    {"avx2", kl_avx2_kernels},
+    {"avx512", kl_avx512_kernels},
+#endif
+};
+
+static const level *chosen;
+
+static bool supported(const char *name) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (strcmp(name, "avx512") == 0) {
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+  }
+  if (strcmp(name, "avx2") == 0) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  }
+#endif
+  return strcmp(name, "baseline") == 0;
+}
+
+kl_status kl_device_cpu_choose(const char *name) {
+  const level *best = &levels[0];
+  for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+    bool can = supported(levels[i].name);
+    if (name != NULL && strcmp(name, levels[i].name) == 0) {
+      if (!can) {
+        return kl_fail(KL_EVALUE, "KL_CPU=%s: this processor does not have it", name);
+      }
+      chosen = &levels[i];
+      return KL_OK;
+    }
+    if (can) {
+      best = &levels[i];
+    }
+  }
+  if (name != NULL && *name != '\0') {
+    return kl_fail(KL_EVALUE, "KL_CPU=%s is unknown: use baseline, avx2 or avx512", name);
+  }
+  chosen = best;
+  return KL_OK;
+}
+
+static const level *current(void) {
+  if (chosen == NULL) {
+    kl_device_cpu_choose(NULL);
+  }
+  return chosen;
+}
+
+const char *kl_device_cpu_level(void) { return current()->name; }
+const char *kl_device_blas_name(void) { return kl_blas_name(); }
+int kl_device_threads(void) { return kl_pool_threads(); }
+kl_status kl_device_set_threads(int n) { return kl_pool_set_threads(n); }
+
+static kl_status run(int op, const kl_call *given) {
+  kl_call c = *given;
+  c.kernel = current()->kernels[op];
+  if (c.kernel == NULL) {
+    return kl_fail(KL_EUNSUPPORTED, "kl.%s has no kernel on the CPU", c.name);
+  }
+  size_t scratch = c.kernel->scratch == NULL ? 0 : c.kernel->scratch(&c);
+  if (scratch > 0) {
+    c.scratch = kl_alloc(scratch);
+    if (c.scratch == NULL) {
+      return KL_ENOMEM;
+    }
+  }
+  unsigned state = kl_pool_set_float();
+  kl_status status = c.kernel->run(&c);
+  kl_pool_restore_float(state);
+  kl_free(c.scratch, scratch);
+  return status;
+}
+
+static void synchronize(void) {}
+
+const kl_device *kl_device_default(void) {
+  static const kl_device cpu = {.name = "cpu", .run = run, .synchronize = synchronize};
+  return &cpu;
+}

@@ -1,0 +1,277 @@
+/* Matrix products.  Compiled once per instruction set.
+ *
+ * Float products run on our own tiles, by one rule for the order of rounding that immediate kernels and plans share
+ * (gemm_body.h, docs/numerics.md).  Large ones, where no plan has anything to fuse, go to OpenBLAS: cut into fixed
+ * blocks of the result, one single-threaded call each, so that bits depend on shapes and never on threads
+ * (reliability.md D1). Integers run on a plain loop and wrap. */
+#include "base/size.h"
+#include "device/cpu/blas.h"
+#include "device/cpu/pool.h"
+#include "device/cpu/simd.h"
+#include "device/cpu/tiles.h"
+
+#define GEMM_K 256 /* longest chain of FMAs */
+#define TILE_ROWS (KL_LANES > 8 ? 8 : KL_LANES > 4 ? 6 : 4)
+#define PACK_ROWS 96 /* from so many rows on, a packed panel of B pays (kernels.md 3) */
+
+/* Length of the blocks K is cut into: equal, at most GEMM_K. */
+static int64_t gemm_block_length(int64_t k) {
+  int64_t blocks = kl_div_up(k, GEMM_K);
+  return blocks <= 1 ? kl_max_i64(k, 1) : kl_div_up(k, blocks);
+}
+
+#define T float
+#define V kl_vf
+#define LANES KL_LANES
+#define LOAD vf_load
+#define LOAD_PART vf_load_part
+#define STORE vf_store
+#define STORE_PART vf_store_part
+#define SET vf_set
+#define FMA vf_fma
+#define NAME(x) f32_##x
+#include "device/cpu/gemm_body.h"
+#undef T
+#undef V
+#undef LANES
+#undef LOAD
+#undef LOAD_PART
+#undef STORE
+#undef STORE_PART
+#undef SET
+#undef FMA
+#undef NAME
+
+#define T double
+#define V kl_vd
+#define LANES KL_DLANES
+#define LOAD vd_load
+#define LOAD_PART vd_load_part
+#define STORE vd_store
+#define STORE_PART vd_store_part
+#define SET vd_set
+#define FMA vd_fma
+#define NAME(x) f64_##x
+#include "device/cpu/gemm_body.h"
+
+#define INTEGER_PRODUCT(name, type, wide)                                                                       \
+  static void name(int64_t m, int64_t n, int64_t depth, const type *a, int64_t rsa, int64_t csa, const type *b, \
+                   int64_t rsb, int64_t csb, type *c, int64_t rsc) {                                            \
+    for (int64_t i = 0; i < m; i++) {                                                                           \
+      for (int64_t j = 0; j < n; j++) {                                                                         \
+        c[i * rsc + j] = 0;                                                                                     \
+      }                                                                                                         \
+      for (int64_t k = 0; k < depth; k++) {                                                                     \
+        const wide x = (wide)a[i * rsa + k * csa];                                                              \
+        for (int64_t j = 0; j < n; j++) {                                                                       \
+          c[i * rsc + j] = (type)((wide)c[i * rsc + j] + x * (wide)b[k * rsb + j * csb]);                       \
+        }                                                                                                       \
+      }                                                                                                         \
+    }                                                                                                           \
+  }
+
+INTEGER_PRODUCT(i32_product, int32_t, uint32_t)
+INTEGER_PRODUCT(i64_product, int64_t, uint64_t)
+INTEGER_PRODUCT(u8_product, uint8_t, uint32_t)
+
+/* One matrix of a stack, as the kernels want it. */
+typedef struct matrix {
+  const char *data;
+  int64_t rows, columns;
+  int64_t row_stride, column_stride; /* elements */
+  int batch_axes;
+  int64_t batch_stride[KL_MAX_NDIM]; /* aligned with the output's batch axes */
+  bool gather;                       /* its strides suit no kernel: copy each matrix first */
+} matrix;
+
+typedef struct product {
+  matrix a, b;
+  kl_dtype dtype;
+  size_t size;
+  int64_t m, n, k;
+  double work; /* multiplications per matrix of the stack */
+  bool blas;
+  int batch_axes;
+  int64_t batch_shape[KL_MAX_NDIM], batches;
+  char *c;
+  char *a_copy, *b_copy; /* scratch for gathered matrices */
+  bool in_pool;          /* whole matrices are the pool's blocks */
+} product;
+
+#define BLAS_PRODUCT ((double)(1 << 28)) /* multiplications; from here on OpenBLAS */
+#define SERIAL_PRODUCT 40000             /* multiplications; below it the pool does not pay */
+#define BLAS_SPLIT 256                   /* rows and columns of a block of the result */
+#define SPLIT_ROWS 256
+#define SPLIT_COLUMNS 128
+
+static void read_matrix(const kl_view *v, bool left, const kl_shape *out, int batch_axes, matrix *x) {
+  int ndim = v->shape.ndim;
+  x->data = v->data;
+  if (ndim == 1) {
+    x->rows = left ? 1 : v->shape.dim[0];
+    x->columns = left ? v->shape.dim[0] : 1;
+    x->row_stride = left ? 0 : v->strides[0];
+    x->column_stride = left ? v->strides[0] : 0;
+  } else {
+    x->rows = v->shape.dim[ndim - 2];
+    x->columns = v->shape.dim[ndim - 1];
+    x->row_stride = v->strides[ndim - 2];
+    x->column_stride = v->strides[ndim - 1];
+  }
+  int own = ndim > 2 ? ndim - 2 : 0;
+  for (int i = 0; i < batch_axes; i++) {
+    int axis = i - (batch_axes - own);
+    bool repeated = axis < 0 || (v->shape.dim[axis] == 1 && out->dim[i] != 1);
+    x->batch_stride[i] = repeated ? 0 : v->strides[axis];
+  }
+  if (x->columns == 1) {
+    x->column_stride = 1;
+  }
+  if (x->rows == 1) {
+    x->row_stride = x->columns;
+  }
+}
+
+static bool blas_layout(const matrix *x) {
+  return (x->column_stride == 1 && x->row_stride >= kl_max_i64(x->columns, 1)) ||
+         (x->row_stride == 1 && x->column_stride >= kl_max_i64(x->rows, 1));
+}
+
+static void make_product(const kl_call *c, product *p) {
+  const kl_view *a = &c->in[0], *b = &c->in[1];
+  *p = (product){.dtype = a->dtype, .size = kl_dtype_size(a->dtype), .c = c->out[0].data};
+  int matrix_axes = (a->shape.ndim > 1) + (b->shape.ndim > 1);
+  p->batch_axes = c->out[0].shape.ndim - matrix_axes;
+  p->batches = 1;
+  for (int i = 0; i < p->batch_axes; i++) {
+    p->batch_shape[i] = c->out[0].shape.dim[i];
+    p->batches *= p->batch_shape[i];
+  }
+  read_matrix(a, true, &c->out[0].shape, p->batch_axes, &p->a);
+  read_matrix(b, false, &c->out[0].shape, p->batch_axes, &p->b);
+  p->m = p->a.rows;
+  p->n = p->b.columns;
+  p->k = p->a.columns;
+  /* A stack of matrices times one matrix is one taller product, where the rows of the stack lie at one stride. */
+  while (p->batch_axes > 0 && p->b.batch_stride[p->batch_axes - 1] == 0 && a->shape.ndim > 1 &&
+         p->a.batch_stride[p->batch_axes - 1] == p->a.row_stride * p->m && p->m > 0) {
+    p->m *= p->batch_shape[--p->batch_axes];
+    p->batches = p->batch_shape[p->batch_axes] == 0 ? 1 : p->batches / p->batch_shape[p->batch_axes];
+  }
+  p->a.rows = p->m;
+  p->work = (double)p->m * (double)p->n * (double)p->k;
+  p->blas =
+      kl_dtype_is_float(p->dtype) && p->work >= BLAS_PRODUCT && kl_min_i64(p->m, p->n) >= 64 && kl_blas_available();
+  p->a.gather = p->blas && !blas_layout(&p->a);
+  p->b.gather = p->blas && !blas_layout(&p->b);
+}
+
+/* Copies one matrix to contiguous rows. */
+static void gather(matrix *x, char *to, kl_dtype dtype) {
+  kl_view v = {.data = (void *)x->data, .dtype = dtype, .shape = {2, {x->rows, x->columns}}};
+  v.strides[0] = x->row_stride;
+  v.strides[1] = x->column_stride;
+  kl_tiles_gather(&v, to);
+  x->data = to;
+  x->row_stride = x->columns;
+  x->column_stride = 1;
+}
+
+/* One block of the result. */
+static void block_product(const product *p, int64_t i, int64_t j, int64_t m, int64_t n) {
+  const matrix *a = &p->a, *b = &p->b;
+  const char *a_at = a->data + i * a->row_stride * (int64_t)p->size;
+  const char *b_at = b->data + j * b->column_stride * (int64_t)p->size;
+  char *c_at = p->c + (i * p->n + j) * (int64_t)p->size;
+  if (p->blas) {
+    bool ta = a->column_stride != 1, tb = b->column_stride != 1;
+    int64_t lda = kl_max_i64(ta ? a->column_stride : a->row_stride, 1);
+    int64_t ldb = kl_max_i64(tb ? b->column_stride : b->row_stride, 1);
+    if (p->dtype == KL_FLOAT32) {
+      kl_blas_sgemm(ta, tb, m, n, p->k, (const void *)a_at, lda, (const void *)b_at, ldb, (void *)c_at, p->n);
+    } else {
+      kl_blas_dgemm(ta, tb, m, n, p->k, (const void *)a_at, lda, (const void *)b_at, ldb, (void *)c_at, p->n);
+    }
+    return;
+  }
+#define PRODUCT(f)                                                                                      \
+  f(m, n, p->k, (const void *)a_at, a->row_stride, a->column_stride, (const void *)b_at, b->row_stride, \
+    b->column_stride, (void *)c_at, p->n)
+  switch (p->dtype) {
+    case KL_FLOAT32:
+      PRODUCT(f32_product);
+      break;
+    case KL_FLOAT64:
+      PRODUCT(f64_product);
+      break;
+    case KL_INT32:
+      PRODUCT(i32_product);
+      break;
+    case KL_INT64:
+      PRODUCT(i64_product);
+      break;
+    default:
+      PRODUCT(u8_product);
+  }
+}
+
+static void run_block(void *context, int64_t block) {
+  const product *p = context;
+  int64_t split_m = p->blas ? BLAS_SPLIT : SPLIT_ROWS, split_n = p->blas ? BLAS_SPLIT : SPLIT_COLUMNS;
+  int64_t across = kl_div_up(p->n, split_n);
+  int64_t i = block / across * split_m, j = block % across * split_n;
+  block_product(p, i, j, kl_min_i64(split_m, p->m - i), kl_min_i64(split_n, p->n - j));
+}
+
+static void run_matrix(void *context, int64_t batch) {
+  product p = *(const product *)context;
+  int64_t a_offset = 0, b_offset = 0;
+  for (int64_t axis = p.batch_axes - 1, rest = batch; axis >= 0; axis--) {
+    a_offset += rest % p.batch_shape[axis] * p.a.batch_stride[axis];
+    b_offset += rest % p.batch_shape[axis] * p.b.batch_stride[axis];
+    rest /= p.batch_shape[axis];
+  }
+  p.a.data += a_offset * (int64_t)p.size;
+  p.b.data += b_offset * (int64_t)p.size;
+  p.c += batch * p.m * p.n * (int64_t)p.size;
+  if (p.a.gather) {
+    gather(&p.a, p.a_copy, p.dtype);
+  }
+  if (p.b.gather) {
+    gather(&p.b, p.b_copy, p.dtype);
+  }
+  if (p.in_pool || p.work < SERIAL_PRODUCT) {
+    block_product(&p, 0, 0, p.m, p.n);
+  } else {
+    int64_t split_m = p.blas ? BLAS_SPLIT : SPLIT_ROWS, split_n = p.blas ? BLAS_SPLIT : SPLIT_COLUMNS;
+    kl_pool_run(kl_div_up(p.m, split_m) * kl_div_up(p.n, split_n), run_block, &p);
+  }
+}
+
+static kl_status run_matmul(const kl_call *c) {
+  product p;
+  make_product(c, &p);
+  p.b_copy = (char *)c->scratch;
+  p.a_copy = p.b_copy + (p.b.gather ? (size_t)(p.k * p.n) * p.size : 0);
+  if (p.m == 0 || p.n == 0) {
+    return KL_OK;
+  }
+  /* Many small matrices are shared out whole; few large ones are cut up one after the other. */
+  p.in_pool = p.batches > 1 && !p.blas && p.work < 64 * SERIAL_PRODUCT && p.work * (double)p.batches >= SERIAL_PRODUCT;
+  if (p.in_pool) {
+    kl_pool_run(p.batches, run_matrix, &p);
+  } else {
+    for (int64_t batch = 0; batch < p.batches; batch++) {
+      run_matrix(&p, batch);
+    }
+  }
+  return KL_OK;
+}
+
+static size_t matmul_scratch(const kl_call *c) {
+  product p;
+  make_product(c, &p);
+  return ((p.a.gather ? (size_t)(p.m * p.k) : 0) + (p.b.gather ? (size_t)(p.k * p.n) : 0)) * p.size;
+}
+
+const kl_kernel KL_K(matmul) = {.run = run_matmul, .scratch = matmul_scratch};

@@ -1,0 +1,29 @@
+/* The thread pool: fixed blocks of work, each owned by one thread by its index.
+ *
+ * kl_pool_run(n, f, context) calls f(context, b) for b = 0 .. n-1; block b is run by thread b mod threads, the caller
+ * being thread 0, so that the same core meets the same piece of data in every pass (kernels.md 1).  How work is cut
+ * into blocks never depends on the number of threads, so results do not.  Waiting threads spin for a while, then sleep.
+ * Workers have FTZ and DAZ set and all signals blocked. */
+#ifndef KL_DEVICE_CPU_POOL_H
+#define KL_DEVICE_CPU_POOL_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef void (*kl_block)(void *context, int64_t block);
+
+/* Runs all blocks and returns when they are done.  Not reentrant: a block must not call it. */
+void kl_pool_run(int64_t blocks, kl_block f, void *context);
+
+int kl_pool_threads(void);
+
+/* n >= 1, including the caller; KL_EVALUE if n is out of range. */
+kl_status kl_pool_set_threads(int n);
+
+/* Sets flush-to-zero and denormals-are-zero for this thread and returns the previous state for kl_pool_restore_float.
+ */
+unsigned kl_pool_set_float(void);
+void kl_pool_restore_float(unsigned state);
+
+#endif

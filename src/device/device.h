@@ -1,0 +1,63 @@
+/* The seam between operations and the machine that runs them.
+ *
+ * A device brings memory, copies, and a table of kernels indexed by op.  The CPU's table is complete; another device's
+ * may have holes, and a hole is an error that names op and device.  A kernel gets views whose shapes `infer` has
+ * already checked and whose inputs are already broadcast (stride 0) and of the right type; it writes contiguous
+ * outputs. */
+#ifndef KL_DEVICE_DEVICE_H
+#define KL_DEVICE_DEVICE_H
+
+#include "tensor/node.h"
+#include "tensor/tensor.h"
+
+typedef struct kl_view {
+  void *data; /* first element */
+  kl_dtype dtype;
+  kl_shape shape;
+  int64_t strides[KL_MAX_NDIM]; /* elements */
+} kl_view;
+
+struct kl_kernel;
+
+typedef struct kl_call {
+  const struct kl_kernel *kernel;
+  const char *name; /* "kl.take": begins the message of a refused value */
+  const kl_attr *attrs;
+  int nin, nout;
+  const kl_view *in;
+  const kl_view *out;
+  void *scratch; /* as many bytes as kernel->scratch asked for, 64-byte aligned */
+} kl_call;
+
+/* Computes n elements; every operand is contiguous.  The unit of which elementwise kernels, and later fused ones, are
+ * made: an element's bits depend on nothing but its operands, not on n or its place. */
+typedef void (*kl_tile)(int64_t n, void *out, const void *const *in);
+
+typedef struct kl_kernel {
+  kl_status (*run)(const kl_call *c);
+  size_t (*scratch)(const kl_call *c); /* bytes, or NULL for none */
+  const kl_tile *tiles;                /* elementwise: by dtype of the last input, or NULL */
+} kl_kernel;
+
+typedef struct kl_device {
+  const char *name;
+  kl_status (*run)(int op, const kl_call *c); /* c->kernel and c->scratch are filled in by it */
+  void (*synchronize)(void);
+} kl_device;
+
+/* The device of all tensors: the CPU. */
+const kl_device *kl_device_default(void);
+
+/* Chooses the instruction set by name, or the best one for NULL or "".  KL_EVALUE if it is unknown or not there.
+ * Called once, before any kernel runs. */
+kl_status kl_device_cpu_choose(const char *level);
+
+/* For `kl info`: "avx512", and so on. */
+const char *kl_device_cpu_level(void);
+const char *kl_device_blas_name(void);
+
+/* Number of threads that kernels use, including the caller. */
+int kl_device_threads(void);
+kl_status kl_device_set_threads(int n);
+
+#endif

@@ -1,0 +1,218 @@
+/* The trace: a list of steps, each a node with its outputs or an assignment. */
+#include "graph/trace.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "op/apply.h"
+#include "op/assign.h"
+
+typedef struct step {
+  kl_node *node;         /* owned; NULL for an assignment */
+  kl_variable *variable; /* owned; of an assignment */
+  int64_t first;         /* index of the first output, or of the assigned tensor, in `tensors` */
+} step;
+
+/* What a variable holds after the assignments recorded so far. */
+typedef struct version {
+  kl_variable *variable; /* borrowed from its step */
+  kl_tensor *value;      /* owned; carries the variable's id */
+} version;
+
+struct kl_trace {
+  kl_recorder recorder; /* first: the door's pointer is ours */
+  kl_context *context;  /* where it records, or NULL */
+  step *steps;
+  int64_t count, capacity, done; /* steps [0, done) have run */
+  kl_tensor **tensors;
+  int64_t tensor_count, tensor_capacity;
+  version *versions;
+  int64_t version_count, version_capacity;
+  int64_t reads;
+};
+
+static kl_status reserve(void **list, size_t element, int64_t needed, int64_t *capacity) {
+  if (needed <= *capacity) {
+    return KL_OK;
+  }
+  int64_t larger = *capacity == 0 ? 256 : *capacity;
+  while (larger < needed) {
+    larger *= 2;
+  }
+  void *moved = kl_alloc((size_t)larger * element);
+  if (moved == NULL) {
+    return KL_ENOMEM;
+  }
+  if (*capacity > 0) {
+    memcpy(moved, *list, (size_t)*capacity * element);
+  }
+  kl_free(*list, (size_t)*capacity * element);
+  *list = moved;
+  *capacity = larger;
+  return KL_OK;
+}
+
+static kl_status record(kl_recorder *r, kl_node *node, kl_tensor *const *out) {
+  kl_trace *t = (kl_trace *)r;
+  KL_TRY(reserve((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + node->nout, &t->tensor_capacity));
+  t->steps[t->count++] = (step){.node = kl_node_retain(node), .first = t->tensor_count};
+  for (int i = 0; i < node->nout; i++) {
+    t->tensors[t->tensor_count++] = kl_tensor_retain(out[i]);
+  }
+  return KL_OK;
+}
+
+static kl_status read_value(kl_recorder *r, kl_tensor *tensor) {
+  kl_trace *t = (kl_trace *)r;
+  t->reads++;
+  KL_TRY(kl_trace_run(t));
+  return tensor->storage != NULL ? KL_OK : kl_fail(KL_ESTATE, "this tensor belongs to a finished step");
+}
+
+static version *find_version(kl_trace *t, const kl_variable *v) {
+  for (int64_t i = 0; i < t->version_count; i++) {
+    if (t->versions[i].variable == v) {
+      return &t->versions[i];
+    }
+  }
+  return NULL;
+}
+
+static kl_status variable_value(kl_recorder *r, kl_variable *v, kl_tensor **out) {
+  version *found = find_version((kl_trace *)r, v);
+  *out = kl_tensor_retain(found != NULL ? found->value : v->value);
+  return KL_OK;
+}
+
+/* The recorded tensor under the variable's name: same node and place, the variable's id. */
+static kl_status alias(const kl_tensor *value, kl_variable *v, kl_tensor **out) {
+  kl_spec spec = kl_tensor_spec(value);
+  KL_TRY(kl_tensor_new_valueless(&spec, value->node, value->index, v->trainable ? KL_TENSOR_TRAINABLE : 0, out));
+  (*out)->id = v->id;
+  (*out)->variable = v;
+  if (value->storage != NULL) {
+    memcpy((*out)->strides, value->strides, sizeof value->strides);
+    (*out)->offset = value->offset;
+    (*out)->storage = kl_storage_retain(value->storage);
+  }
+  return KL_OK;
+}
+
+static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
+  kl_trace *t = (kl_trace *)r;
+  KL_TRY(reserve((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 2, &t->tensor_capacity));
+  KL_TRY(reserve((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
+  kl_tensor *named;
+  KL_TRY(alias(value, v, &named));
+  version *found = find_version(t, v);
+  if (found == NULL) {
+    found = &t->versions[t->version_count++];
+    *found = (version){.variable = v};
+  }
+  kl_tensor_release(found->value);
+  found->value = named;
+  t->steps[t->count++] = (step){.variable = kl_variable_retain(v), .first = t->tensor_count};
+  t->tensors[t->tensor_count++] = kl_tensor_retain(value);
+  t->tensors[t->tensor_count++] = kl_tensor_retain(named);
+  return KL_OK;
+}
+
+kl_status kl_trace_new(kl_trace **out) {
+  kl_trace *t = kl_alloc_zero(sizeof *t);
+  *out = t;
+  if (t == NULL) {
+    return KL_ENOMEM;
+  }
+  t->recorder = (kl_recorder){.record = record, .read = read_value, .variable = variable_value, .assign = assign};
+  return KL_OK;
+}
+
+void kl_trace_begin(kl_trace *t) {
+  static uint64_t next_serial = 1;
+  t->recorder.serial = next_serial++;
+  t->context = kl_context_now;
+  t->context->recorder = &t->recorder;
+}
+
+void kl_trace_end(kl_trace *t) {
+  if (t->context != NULL) {
+    t->context->recorder = NULL;
+    t->context = NULL;
+  }
+}
+
+bool kl_trace_is_open(const kl_trace *t) { return t->context != NULL; }
+
+void kl_trace_clear(kl_trace *t) {
+  for (int64_t i = 0; i < t->version_count; i++) {
+    t->versions[i].value->variable = NULL; /* a handle may outlive the trace and the variable */
+    kl_tensor_release(t->versions[i].value);
+  }
+  for (int64_t i = 0; i < t->tensor_count; i++) {
+    kl_tensor_release(t->tensors[i]);
+  }
+  for (int64_t i = 0; i < t->count; i++) {
+    kl_node_release(t->steps[i].node);
+    kl_variable_release(t->steps[i].variable);
+  }
+  t->count = t->done = t->tensor_count = t->version_count = t->reads = 0;
+}
+
+void kl_trace_release(kl_trace *t) {
+  if (t == NULL) {
+    return;
+  }
+  kl_trace_end(t);
+  kl_trace_clear(t);
+  kl_free(t->steps, (size_t)t->capacity * sizeof *t->steps);
+  kl_free(t->tensors, (size_t)t->tensor_capacity * sizeof *t->tensors);
+  kl_free(t->versions, (size_t)t->version_capacity * sizeof *t->versions);
+  kl_free(t, sizeof *t);
+}
+
+/* Gives a recorded tensor the value of an immediate one. */
+static void fill(kl_tensor *recorded, const kl_tensor *value) {
+  memcpy(recorded->strides, value->strides, sizeof value->strides);
+  recorded->offset = value->offset;
+  recorded->storage = kl_storage_retain(value->storage);
+}
+
+static kl_status run_node(kl_trace *t, const step *s) {
+  kl_tensor *in[KL_MAX_INPUTS], *out[KL_MAX_OUTPUTS];
+  for (int i = 0; i < s->node->nin; i++) {
+    in[i] = s->node->in[i].value;
+  }
+  KL_TRY(kl_apply_all(s->node, in, out));
+  for (int i = 0; i < s->node->nout; i++) {
+    fill(t->tensors[s->first + i], out[i]);
+    kl_tensor_release(out[i]);
+  }
+  return KL_OK;
+}
+
+kl_status kl_trace_run(kl_trace *t) {
+  kl_context *context = kl_context_now;
+  kl_context plain = {0};
+  kl_status status = KL_OK;
+  kl_context_now = &plain;
+  while (t->done < t->count && status == KL_OK) {
+    const step *s = &t->steps[t->done];
+    if (s->node != NULL) {
+      status = run_node(t, s);
+    } else {
+      kl_tensor *value = t->tensors[s->first], *named = t->tensors[s->first + 1];
+      if (named->storage == NULL) {
+        fill(named, value);
+      }
+      status = kl_variable_assign(s->variable, value);
+    }
+    t->done += status == KL_OK;
+  }
+  kl_context_now = context;
+  return status;
+}
+
+int64_t kl_trace_count(const kl_trace *t) { return t->count; }
+int64_t kl_trace_reads(const kl_trace *t) { return t->reads; }

@@ -1,0 +1,30 @@
+/* A recorder that stores nodes: the first half of a recorded step.
+ *
+ * Between kl_trace_begin and kl_trace_end, on the context it was begun in, ops are appended instead of run, and so are
+ * assignments; kl_trace_run executes what is pending in order, exactly as immediate mode would have.  The trace owns
+ * the nodes and a reference to every tensor made in it, so handles need not. */
+#ifndef KL_GRAPH_TRACE_H
+#define KL_GRAPH_TRACE_H
+
+#include "op/record.h"
+
+typedef struct kl_trace kl_trace;
+
+kl_status kl_trace_new(kl_trace **out);
+void kl_trace_release(kl_trace *trace); /* ends it first; NULL is allowed */
+
+void kl_trace_begin(kl_trace *trace);
+void kl_trace_end(kl_trace *trace);
+bool kl_trace_is_open(const kl_trace *trace);
+
+/* Runs the pending nodes and assignments in program order. */
+kl_status kl_trace_run(kl_trace *trace);
+
+/* Forgets all nodes, tensors and versions; keeps its memory for the next recording. */
+void kl_trace_clear(kl_trace *trace);
+
+/* How many nodes and assignments were recorded, and how many values were asked for while recording. */
+int64_t kl_trace_count(const kl_trace *trace);
+int64_t kl_trace_reads(const kl_trace *trace);
+
+#endif

@@ -1,0 +1,464 @@
+/* The door.  One pass is a few hundred nanoseconds (docs/experiments.md, 3), so nothing here clears or copies more than
+ * the op has axes and inputs. */
+#include "op/apply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "device/device.h"
+#include "op/record.h"
+
+kl_context kl_context_main;
+kl_context *kl_context_now = &kl_context_main;
+
+/* The inputs of one pass: `t` as they enter the op, `owned` a bit per reference that the door made itself. */
+typedef struct arguments {
+  int n;
+  uint64_t owned;
+  kl_tensor *t[KL_MAX_INPUTS];
+  kl_spec spec[KL_MAX_INPUTS]; /* a weak scalar's dtype is the type it will be converted to */
+} arguments;
+
+static void release_arguments(arguments *a) {
+  for (int i = 0; a->owned != 0; i++, a->owned >>= 1) {
+    if (a->owned & 1) {
+      kl_tensor_release(a->t[i]);
+    }
+  }
+}
+
+static kl_status cast_argument(arguments *a, int i, kl_dtype dtype) {
+  kl_tensor *t = a->t[i];
+  if (t->weak != KL_STRONG) {
+    if (t->weak == KL_WEAK_FLOAT && !kl_dtype_is_float(dtype) && dtype != KL_BOOL) {
+      return kl_fail(KL_EDTYPE, "a float (%g) where a tensor of %s is expected", t->scalar.number,
+                     kl_dtype_name(dtype));
+    }
+    int64_t cell;
+    if (!kl_dtype_store(dtype, t->weak == KL_WEAK_FLOAT, t->scalar.integer, t->scalar.number, &cell)) {
+      return kl_fail(KL_EVALUE, "the number %lld does not fit in %s", (long long)t->scalar.integer,
+                     kl_dtype_name(dtype));
+    }
+    a->spec[i].dtype = dtype;
+    return KL_OK;
+  }
+  if (t->dtype == dtype) {
+    return KL_OK;
+  }
+  kl_attr attr = {.n = 1, .given = 1, .v = {dtype}};
+  kl_tensor *converted;
+  KL_TRY(kl_apply1(&kl_op_cast, 1, &t, &attr, &converted));
+  if (a->owned >> i & 1) {
+    kl_tensor_release(a->t[i]);
+  }
+  a->t[i] = converted;
+  a->owned |= (uint64_t)1 << i;
+  a->spec[i].dtype = dtype;
+  return KL_OK;
+}
+
+/* Keras's result type of inputs [first, n). */
+static kl_dtype common_dtype(const arguments *a, int first) {
+  bool strong = false;
+  kl_dtype dtype = KL_BOOL;
+  kl_weak weak = KL_STRONG;
+  for (int i = first; i < a->n; i++) {
+    const kl_tensor *t = a->t[i];
+    if (t->weak == KL_STRONG) {
+      dtype = strong ? kl_dtype_promote(dtype, (kl_dtype)t->dtype) : (kl_dtype)t->dtype;
+      strong = true;
+    } else if (t->weak > weak) {
+      weak = (kl_weak)t->weak;
+    }
+  }
+  if (strong) {
+    return kl_dtype_promote_weak(dtype, weak);
+  }
+  if (weak == KL_WEAK_FLOAT) {
+    return KL_FLOAT32;
+  }
+  for (int i = first; i < a->n; i++) {
+    int64_t value = a->t[i]->scalar.integer;
+    if (value < INT32_MIN || value > INT32_MAX) {
+      return KL_INT64;
+    }
+  }
+  return KL_INT32;
+}
+
+static kl_status convert_types(const kl_op *op, arguments *a) {
+  kl_dtype dtype = KL_BOOL;
+  int first = 0;
+  switch (op->types) {
+    case KL_TYPES_ANY:
+      for (int i = 0; i < a->n; i++) {
+        if (a->t[i]->weak != KL_STRONG) {
+          kl_dtype like = i > 0 && a->t[0]->weak == KL_STRONG ? (kl_dtype)a->t[0]->dtype : common_dtype(a, i);
+          KL_TRY(cast_argument(a, i, like));
+        }
+      }
+      return KL_OK;
+    case KL_TYPES_WIDE:
+      for (int i = 0; i < a->n; i++) {
+        if (a->t[i]->weak != KL_STRONG) {
+          KL_TRY(cast_argument(a, i, a->t[i]->weak == KL_WEAK_INT ? KL_INT64 : KL_FLOAT64));
+        }
+      }
+      return KL_OK;
+    case KL_TYPES_BOOL:
+      break;
+    case KL_TYPES_WHERE:
+      KL_TRY(cast_argument(a, 0, KL_BOOL));
+      first = 1;
+      dtype = common_dtype(a, 1);
+      break;
+    case KL_TYPES_FLOAT:
+      dtype = common_dtype(a, 0);
+      if (!kl_dtype_is_float(dtype)) {
+        dtype = KL_FLOAT32;
+      }
+      break;
+    case KL_TYPES_PROMOTE:
+      dtype = common_dtype(a, 0);
+      break;
+  }
+  if (dtype == KL_BOOL && op->flags & KL_NO_BOOL) {
+    return kl_fail(KL_EDTYPE, "not defined for bool: cast the tensor first, for example to \"int32\"");
+  }
+  for (int i = first; i < a->n; i++) {
+    KL_TRY(cast_argument(a, i, dtype));
+  }
+  return KL_OK;
+}
+
+static kl_status broadcast_inputs(const arguments *a, kl_shape *joined) {
+  *joined = a->spec[0].shape;
+  for (int i = 1; i < a->n; i++) {
+    if (KL_UNLIKELY(!kl_shape_broadcast(joined, &a->spec[i].shape, joined))) {
+      char x[KL_SHAPE_TEXT], y[KL_SHAPE_TEXT];
+      return kl_fail(KL_ESHAPE, "shapes do not broadcast: %s and %s", kl_shape_text(joined, x),
+                     kl_shape_text(&a->spec[i].shape, y));
+    }
+  }
+  return KL_OK;
+}
+
+/* An input as the kernel sees it: with the output's shape and stride 0 where it is repeated, for elementwise ops. */
+static void make_view(const kl_tensor *t, const kl_spec *spec, const kl_shape *broadcast, int64_t *cell,
+                      kl_view *view) {
+  view->dtype = spec->dtype;
+  const kl_shape *shape = broadcast != NULL ? broadcast : &spec->shape;
+  view->shape = *shape;
+  int missing = shape->ndim - spec->shape.ndim;
+  for (int i = 0; i < shape->ndim; i++) {
+    bool repeated = i < missing || (broadcast != NULL && spec->shape.dim[i - missing] == 1 && shape->dim[i] != 1);
+    view->strides[i] = repeated ? 0 : t->strides[i - missing];
+  }
+  if (t->weak != KL_STRONG) {
+    kl_dtype_store(spec->dtype, t->weak == KL_WEAK_FLOAT, t->scalar.integer, t->scalar.number, cell);
+    view->data = cell;
+  } else {
+    view->data = kl_tensor_data(t);
+  }
+}
+
+static void view_of(const kl_tensor *t, kl_view *view) {
+  view->data = kl_tensor_data(t);
+  view->dtype = (kl_dtype)t->dtype;
+  view->shape = t->shape;
+  memcpy(view->strides, t->strides, sizeof(int64_t) * (size_t)t->shape.ndim);
+}
+
+static kl_status run_kernel(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout,
+                            kl_tensor *const *out) {
+  kl_view in_views[KL_MAX_INPUTS];
+  kl_view out_views[KL_MAX_OUTPUTS];
+  int64_t cells[KL_MAX_INPUTS];
+  const kl_shape *broadcast = op->flags & KL_ELEMENTWISE ? &out[0]->shape : NULL;
+  for (int i = 0; i < a->n; i++) {
+    make_view(a->t[i], &a->spec[i], broadcast, &cells[i], &in_views[i]);
+  }
+  for (int i = 0; i < nout; i++) {
+    view_of(out[i], &out_views[i]);
+  }
+  kl_call call = {.name = op->name, .attrs = attrs, .nin = a->n, .nout = nout, .in = in_views, .out = out_views};
+  return kl_device_default()->run(op->id, &call);
+}
+
+static kl_status run_view(const kl_op *op, const arguments *a, const kl_attr *attrs, const kl_spec *specs,
+                          kl_tensor **out) {
+  kl_tensor *t = a->t[0];
+  kl_tensor *copy;
+  if (t->weak == KL_STRONG) {
+    kl_status status = op->view(attrs, t, &specs[0], &out[0]);
+    if (status != KL_EUNSUPPORTED) {
+      return status;
+    }
+  }
+  KL_TRY(kl_tensor_new(a->spec[0].dtype, &t->shape, &copy));
+  kl_status status = run_kernel(&kl_op_copy, a, NULL, 1, &copy);
+  if (status == KL_OK) {
+    status = op->view(attrs, copy, &specs[0], &out[0]);
+  }
+  kl_tensor_release(copy);
+  return status;
+}
+
+/* Makes the outputs of an immediate op. */
+static kl_status run_now(const kl_op *op, arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
+                         kl_tensor **out) {
+  for (int i = 0; i < a->n; i++) {
+    if (KL_UNLIKELY(!kl_tensor_has_value(a->t[i]))) {
+      return kl_fail(KL_ESTATE, "input %d is a tensor of a finished step and has no value any more", i + 1);
+    }
+  }
+  if (op->view != NULL) {
+    return run_view(op, a, attrs, specs, out);
+  }
+  for (int i = 0; i < nout; i++) {
+    out[i] = NULL;
+  }
+  kl_status status = KL_OK;
+  for (int i = 0; i < nout && status == KL_OK; i++) {
+    status = kl_tensor_new(specs[i].dtype, &specs[i].shape, &out[i]);
+  }
+  if (status == KL_OK) {
+    status = run_kernel(op, a, attrs, nout, out);
+  }
+  if (status != KL_OK) {
+    for (int i = 0; i < nout; i++) {
+      kl_tensor_release(out[i]);
+    }
+  }
+  return status;
+}
+
+static kl_node *new_node(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs) {
+  kl_node *node = kl_node_new(op, kl_op_attr_count(op), attrs, a->n, a->t, nout);
+  if (node != NULL) {
+    for (int i = 0; i < a->n; i++) {
+      node->in[i].spec.dtype = a->spec[i].dtype;
+    }
+    for (int i = 0; i < nout; i++) {
+      node->out[i].spec = specs[i];
+    }
+  }
+  return node;
+}
+
+/* A node whose outputs have no value: of a functional graph, or for the recorder. */
+static kl_status defer(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
+                       kl_recorder *recorder, kl_tensor **out) {
+  kl_node *node = new_node(op, a, attrs, nout, specs);
+  if (node == NULL) {
+    return KL_ENOMEM;
+  }
+  for (int i = 0; i < a->n; i++) {
+    node->in[i].value = kl_tensor_retain(a->t[i]);
+    if (recorder == NULL && a->t[i]->variable != NULL) {
+      node->in[i].variable = kl_variable_retain(a->t[i]->variable);
+    }
+  }
+  kl_status status = KL_OK;
+  int flags = recorder == NULL ? KL_TENSOR_SYMBOLIC : 0;
+  int made = 0;
+  while (made < nout && status == KL_OK) {
+    status = kl_tensor_new_valueless(&specs[made], node, made, flags, &out[made]);
+    if (status == KL_OK) {
+      node->out[made].id = out[made]->id;
+      made++;
+    }
+  }
+  if (status == KL_OK && recorder != NULL) {
+    status = recorder->record(recorder, node, out);
+  }
+  if (status != KL_OK) {
+    for (int i = 0; i < made; i++) {
+      kl_tensor_release(out[i]);
+    }
+  }
+  kl_node_release(node);
+  return status;
+}
+
+static bool is_watched(kl_watcher *w, const arguments *a, kl_status *status) {
+  bool watched = false;
+  for (int i = 0; i < a->n; i++) {
+    const kl_tensor *t = a->t[i];
+    if (t->flags & KL_TENSOR_TRAINABLE && w->autowatch) {
+      *status = w->watch(w, t->id);
+      watched = true;
+    } else if (!watched && t->weak == KL_STRONG) {
+      watched = w->watches(w, t->id);
+    }
+  }
+  return watched;
+}
+
+/* A node that keeps what the gradient reads and forgets the rest. */
+static kl_node *new_tape_node(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
+                              kl_tensor *const *out) {
+  kl_node *node = new_node(op, a, attrs, nout, specs);
+  if (node == NULL) {
+    return NULL;
+  }
+  for (int i = 0; i < a->n; i++) {
+    if (op->saves & KL_SAVE_ALL_IN || (i < 7 && op->saves & KL_SAVE_IN(i))) {
+      node->in[i].value = kl_tensor_retain(a->t[i]);
+    }
+  }
+  for (int i = 0; i < nout; i++) {
+    node->out[i].id = out[i]->id;
+    if (i < 8 && op->saves & KL_SAVE_OUT(i)) {
+      node->out[i].value = kl_tensor_retain(out[i]);
+    }
+  }
+  return node;
+}
+
+/* Shows the op to every recording tape. */
+static kl_status show_to_tapes(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout,
+                               const kl_spec *specs, kl_tensor *const *out) {
+  kl_node *node = NULL;
+  kl_status status = KL_OK;
+  for (kl_watcher *w = kl_context_now->watchers; w != NULL && status == KL_OK; w = w->outer) {
+    if (w->paused || !is_watched(w, a, &status) || status != KL_OK) {
+      continue;
+    }
+    if (node == NULL) {
+      node = new_tape_node(op, a, attrs, nout, specs, out);
+      if (node == NULL) {
+        return KL_ENOMEM;
+      }
+    }
+    status = w->keep(w, node);
+  }
+  kl_node_release(node);
+  return status;
+}
+
+/* Everything but the bookkeeping of references; *nout counts hidden results too. */
+static kl_status pass(const kl_op *op, arguments *a, const kl_attr *attrs, kl_tensor **out, int *count) {
+  KL_TRY(convert_types(op, a));
+  kl_spec specs[KL_MAX_OUTPUTS];
+  kl_attr filled[KL_MAX_ATTRS];
+  int nattrs = kl_op_attr_count(op);
+  if (nattrs > 0) {
+    memcpy(filled, attrs, sizeof *attrs * (size_t)nattrs);
+  }
+  int nout = op->outputs + op->hidden;
+  if (op->flags & KL_ELEMENTWISE) {
+    KL_TRY(broadcast_inputs(a, &specs[0].shape));
+    specs[0].dtype = op->flags & KL_OUT_BOOL ? KL_BOOL : a->spec[a->n - 1].dtype;
+  }
+  if (op->infer != NULL) {
+    kl_infer c = {.op = op, .attrs = filled, .nin = a->n, .nout = nout, .in = a->spec, .out = specs};
+    KL_TRY(op->infer(&c));
+    nout = c.nout;
+  }
+  *count = nout;
+
+  kl_context *context = kl_context_now;
+  bool symbolic = op->flags & KL_RANDOM && context->building > 0;
+  for (int i = 0; i < a->n; i++) {
+    symbolic = symbolic || a->t[i]->flags & KL_TENSOR_SYMBOLIC;
+  }
+  if (symbolic || context->recorder != NULL) {
+    KL_TRY(defer(op, a, filled, nout, specs, symbolic ? NULL : context->recorder, out));
+  } else {
+    KL_TRY(run_now(op, a, filled, nout, specs, out));
+  }
+  kl_status status = KL_OK;
+  if (context->watchers != NULL && !symbolic) {
+    status = show_to_tapes(op, a, filled, nout, specs, out);
+  }
+  if (status != KL_OK) {
+    for (int i = 0; i < nout; i++) {
+      kl_tensor_release(out[i]);
+    }
+    return status;
+  }
+  return KL_OK;
+}
+
+/* Puts "kl.<op>: " in front of the message, once. */
+static kl_status name_the_op(const kl_op *op, kl_status status) {
+  char text[1024];
+  if (strncmp(kl_error_message(), "kl.", 3) == 0 || status == KL_ENOMEM) {
+    return status;
+  }
+  snprintf(text, sizeof text, "%s", kl_error_message());
+  return kl_fail(status, "kl.%s: %s", op->name, text);
+}
+
+static kl_status apply_all(const kl_op *op, int nin, kl_tensor *const *in, const kl_attr *attrs, kl_tensor **out,
+                           int *count) {
+  if (nin > KL_MAX_INPUTS) {
+    return kl_fail(KL_EVALUE, "kl.%s: %d inputs, at most %d are possible", op->name, nin, KL_MAX_INPUTS);
+  }
+  arguments a;
+  a.n = nin;
+  a.owned = 0;
+  for (int i = 0; i < nin; i++) {
+    a.t[i] = in[i];
+    a.spec[i] = kl_tensor_spec(in[i]);
+  }
+  kl_status status = pass(op, &a, attrs, out, count);
+  release_arguments(&a);
+  return KL_LIKELY(status == KL_OK) ? KL_OK : name_the_op(op, status);
+}
+
+kl_status kl_apply(const kl_op *op, int nin, kl_tensor *const *in, const kl_attr *attrs, kl_tensor **out, int *nout) {
+  int count;
+  KL_TRY(apply_all(op, nin, in, attrs, out, &count));
+  *nout = count - op->hidden;
+  for (int i = *nout; i < count; i++) {
+    kl_tensor_release(out[i]);
+  }
+  return KL_OK;
+}
+
+kl_status kl_apply1(const kl_op *op, int nin, kl_tensor *const *in, const kl_attr *attrs, kl_tensor **out) {
+  kl_tensor *results[KL_MAX_OUTPUTS];
+  int n;
+  *out = NULL;
+  KL_TRY(kl_apply(op, nin, in, attrs, results, &n));
+  *out = results[0];
+  return KL_OK;
+}
+
+kl_status kl_apply_node(const kl_node *node, kl_tensor *const *in, kl_tensor **out, int *nout) {
+  return kl_apply(node->op, node->nin, in, node->attrs, out, nout);
+}
+
+kl_status kl_apply_all(const kl_node *node, kl_tensor *const *in, kl_tensor **out) {
+  int count;
+  return apply_all(node->op, node->nin, in, node->attrs, out, &count);
+}
+
+kl_status kl_apply_into(const kl_op *op, int nin, kl_tensor *const *in, kl_tensor *out) {
+  arguments a = {.n = nin};
+  for (int i = 0; i < nin; i++) {
+    a.t[i] = in[i];
+    a.spec[i] = kl_tensor_spec(in[i]);
+  }
+  kl_status status = convert_types(op, &a);
+  if (status == KL_OK) {
+    status = run_kernel(op, &a, NULL, 1, &out);
+  }
+  release_arguments(&a);
+  return status;
+}
+
+kl_status kl_tensor_read(kl_tensor *t) {
+  if (kl_tensor_has_value(t)) {
+    return KL_OK;
+  }
+  if (t->flags & KL_TENSOR_SYMBOLIC) {
+    return kl_fail(KL_ESTATE, "this tensor belongs to a functional graph and has no value: call the model on data");
+  }
+  if (kl_context_now->recorder == NULL) {
+    return kl_fail(KL_ESTATE, "this tensor belongs to a finished step and has no value any more");
+  }
+  return kl_context_now->recorder->read(kl_context_now->recorder, t);
+}
