@@ -6,7 +6,8 @@ OPT ?= -O2 -g
 BUILD ?= build
 SANITIZE ?=
 
-PKGS = lua5.4
+LIB_PKGS = hdf5 libzip libcjson zlib
+PKGS = lua5.4 $(LIB_PKGS)
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT) -fPIC -ffp-contract=off -fvisibility=default -fno-math-errno \
 	-Isrc $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
@@ -17,7 +18,8 @@ LDFLAGS += -fsanitize=$(SANITIZE)
 endif
 
 # Kernels: each of these files is compiled once per instruction set.
-ISA_SRC = $(addprefix src/device/cpu/,elementwise.c reduce.c gemm.c kernels.c)
+ISA_SRC = $(addprefix src/device/cpu/,elementwise.c math.c compare.c reduce.c scan.c softmax.c movement.c index.c \
+	create.c matmul.c random.c optimizer.c kernels.c)
 ISAS = baseline avx2 avx512
 FLAGS_baseline = -DKL_ISA_BASELINE
 FLAGS_avx2 = -DKL_ISA_AVX2 -mavx2 -mfma
@@ -55,7 +57,7 @@ $(BUILD)/libkl.a: $(LIB_OBJ)
 
 $(BUILD)/kl.so: $(BIND_OBJ) $(BUILD)/libkl.a
 	$(say) LINK $@
-	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $(BIND_OBJ) -Wl,--whole-archive $(BUILD)/libkl.a -Wl,--no-whole-archive -lm -ldl -lpthread
+	$(Q)$(CC) $(LDFLAGS) -shared -o $@ $(BIND_OBJ) -Wl,--whole-archive $(BUILD)/libkl.a -Wl,--no-whole-archive $(shell pkg-config --libs $(LIB_PKGS)) -lm -ldl -lpthread
 
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
@@ -82,11 +84,45 @@ $(BUILD)/obj/modules.o: $(BUILD)/modules.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -c -o $@ $<
 
-clean:
-	rm -rf build
+# Checks of single C files against their references, once per instruction set.
+C_TESTS = $(foreach isa,$(ISAS),$(BUILD)/tests/vmath_test.$(isa))
+define c_test_rule
+$(BUILD)/tests/%_test.$(1): tests/c/%_test.c $(BUILD)/libkl.a
+	@mkdir -p $$(@D)
+	$$(say) CC '$$< ($(1))'
+	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(FLAGS_$(1)) $$(LDFLAGS) -MMD -MP -o $$@ $$< $(BUILD)/libkl.a $$(LIBS)
+endef
+$(foreach isa,$(ISAS),$(eval $(call c_test_rule,$(isa))))
+tests: $(C_TESTS)
 
-.PHONY: all clean
--include $(LIB_OBJ:.o=.d) $(BIND_OBJ:.o=.d) $(MAIN_OBJ:.o=.d)
+# All tests; LONG=1 for those that take minutes.
+test: all tests
+	BUILD=$(BUILD) scripts/dev/run_tests $(if $(LONG),--long)
+
+# The programs of the acceptance folder, where there is one (ACCEPTANCE=DIR).
+acceptance: $(BUILD)/kl
+	@scripts/dev/acceptance $(BUILD)/kl $(ACCEPTANCE)
+
+# Formatting, lint, and the one direction of includes and requires.
+check:
+	scripts/dev/check
+
+# Everything under the address and undefined-behaviour sanitizers, in a build of its own.
+asan:
+	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g' all tests
+	BUILD=$(BUILD)/asan scripts/dev/run_tests
+
+# One JSON line per workload, as the peers of docs/figures.md print it.
+bench: $(BUILD)/kl
+	@for workload in mlp linreg predict1; do $(BUILD)/kl run scripts/bench.lua $$workload || exit 1; done
+
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/lib/lua/5.4' '$(DESTDIR)$(PREFIX)/share/kl/data/mnist'
+	install -m 755 $(BUILD)/kl '$(DESTDIR)$(PREFIX)/bin/kl'
+	install -m 644 $(BUILD)/libkl.a '$(DESTDIR)$(PREFIX)/lib/libkl.a'
+	install -m 755 $(BUILD)/kl.so '$(DESTDIR)$(PREFIX)/lib/lua/5.4/kl.so'
+	install -m 644 data/README.md '$(DESTDIR)$(PREFIX)/share/kl/data/README.md'
+	install -m 644 data/mnist/* '$(DESTDIR)$(PREFIX)/share/kl/data/mnist/'
 
 # The experiments behind docs/experiments.md.
 experiments: $(foreach isa,$(ISAS),$(BUILD)/fused_step.$(isa))
@@ -95,4 +131,9 @@ $(BUILD)/fused_step.$(1): bench/experiments/fused_step.c $(BUILD)/libkl.a
 	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(FLAGS_$(1)) -o $$@ $$< $(BUILD)/libkl.a -lm -ldl -lpthread
 endef
 $(foreach isa,$(ISAS),$(eval $(call experiment_rule,$(isa))))
-.PHONY: experiments
+
+clean:
+	rm -rf $(BUILD)
+
+.PHONY: all tests test acceptance check asan bench install experiments clean
+-include $(LIB_OBJ:.o=.d) $(BIND_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(addsuffix .d,$(C_TESTS))

@@ -41,19 +41,18 @@ local function instance_metatable(cls)
   return meta
 end
 
-local class_metatable = {}
-class_metatable.__index = function(cls, key)
-  local base = rawget(cls, "super")
-  return base and base[key]
-end
-function class_metatable.__call(cls, ...)
+local function make(cls, ...)
   local object = setmetatable({}, rawget(cls, "__instance"))
-  if cls.__setup then cls.__setup(object) end
+  if cls.__setup then cls.__setup(object, ...) end
   object:init(...)
   if cls.__ready then cls.__ready(object) end
   return object
 end
-function class_metatable.__tostring(cls) return "class " .. cls.__name end
+
+local function name_of(cls) return "class " .. cls.__name end
+
+-- What a class does not define comes from the one above it: a table as __index costs no call.
+local function class_metatable(super) return {__index = super, __call = make, __tostring = name_of, is_class = true} end
 
 --- A new class below this one.
 ---@param name string
@@ -65,7 +64,7 @@ function Object:extend(name)
   cls.get = setmetatable({}, {__index = self.get})
   cls.set = setmetatable({}, {__index = self.set})
   rawset(cls, "__instance", instance_metatable(cls))
-  return setmetatable(cls, class_metatable)
+  return setmetatable(cls, class_metatable(self))
 end
 
 function Object:init() end
@@ -76,12 +75,13 @@ function Object:__tostring() return ("<%s>"):format(getmetatable(self).__name) e
 function Object:is(cls) return class.is(self, cls) end
 
 rawset(Object, "__instance", instance_metatable(Object))
-setmetatable(Object, class_metatable)
+setmetatable(Object, class_metatable())
 
 --- The class of an object made by a class, or nil.
 function class.of(value)
-  local meta = type(value) == "table" and getmetatable(value)
-  return meta and rawget(meta, "class") or nil
+  if type(value) ~= "table" then return nil end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.class or nil
 end
 
 --- True if `value` is an object of `cls` or of a class below it.
@@ -90,13 +90,17 @@ function class.is(value, cls)
   local own = class.of(value)
   while own do
     if own == cls then return true end
-    own = rawget(own, "super")
+    own = own.super
   end
   return false
 end
 
 --- True if `value` is a class (not an object).
 ---@return boolean
-function class.is_class(value) return type(value) == "table" and getmetatable(value) == class_metatable end
+function class.is_class(value)
+  if type(value) ~= "table" then return false end
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.is_class or false
+end
 
 return class

@@ -37,4 +37,7 @@ function errors.show(value)
   return kind == "nil" and "nil" or "a " .. kind
 end
 
+--- A message handler: adds, once, the user's frames of the stack (kl's own are left out).
+errors.traceback = core.traceback
+
 return errors

@@ -25,7 +25,7 @@ local Tape = core.tape_methods
 function Tape:watch(structure)
   for _, leaf in ipairs(tree.flatten(structure)) do
     if not self:_watch(leaf) then
-      core.warn_once("watch: a tensor of " .. leaf.dtype .. " has no gradient: only floats do")
+      core.warn("watch: a tensor of " .. leaf.dtype .. " has no gradient: only floats do")
     end
   end
 end
@@ -58,6 +58,99 @@ function Tape:gradient(target, sources, options)
   end
   if tree.is_leaf(sources) then return results[1] or nil end
   return tree.pack(sources, results)
+end
+
+--- Gives a function its own gradient.  `f` returns its value (a tensor or a list) and a function that gets one upstream
+--- gradient per value and returns one gradient per tensor argument (a single one, or a list; false for none).  If f reads
+--- variables, that function gets them as a last argument, a list, and returns their gradients as a second list.
+---@param f function
+---@return function
+function grad.custom_gradient(f)
+  if type(f) ~= "function" then errors.fail("custom_gradient: a function expected, got %s", errors.show(f)) end
+  return function(...)
+    local arguments = {...}
+    local inputs, places = {}, {}
+    for i = 1, select("#", ...) do
+      if core.kind(arguments[i]) then
+        inputs[#inputs + 1] = arguments[i]
+        places[#places + 1] = i
+      end
+    end
+    local value, rule, variables
+    do
+      local pause <close> = core.pause_tapes()
+      local probe <close> = core.tape(true, true)
+      value, rule = f(...)
+      variables = probe:watched_variables()
+      probe:reset()
+      local _ = pause
+    end
+    if type(rule) ~= "function" then
+      errors.fail("custom_gradient: the function must return its value and a gradient function, got %s", errors.show(rule))
+    end
+    local own = {}
+    for _, input in ipairs(inputs) do own[input] = true end
+    local extra = {}
+    for _, v in ipairs(variables) do
+      if not own[v] then extra[#extra + 1] = v end
+    end
+    local values = tree.flatten(value)
+    local all = {table.unpack(inputs)}
+    for _, v in ipairs(extra) do all[#all + 1] = v end
+    local outputs = core.custom(values, all, function(...)
+      local upstream = {...}
+      for i, g in ipairs(upstream) do
+        if not g then upstream[i] = ops.zeros_like(values[i]) end
+      end
+      if #extra > 0 then upstream[#upstream + 1] = extra end
+      local gradients, of_variables = rule(table.unpack(upstream))
+      if tree.is_leaf(gradients) then gradients = {gradients} end
+      if #gradients ~= #inputs then
+        errors.fail("custom_gradient: the gradient function returned %d gradients for %d tensor arguments", #gradients, #inputs)
+      end
+      local list = {table.unpack(gradients, 1, #inputs)}
+      if #extra > 0 then
+        if type(of_variables) ~= "table" or #of_variables ~= #extra then
+          errors.fail("custom_gradient: the function reads %d variables: their gradients must be returned as a second list", #extra)
+        end
+        for _, g in ipairs(of_variables) do list[#list + 1] = g end
+      end
+      return list
+    end)
+    if tree.is_leaf(value) then return outputs[1] end
+    return tree.pack(value, outputs)
+  end
+end
+
+--- Compares the gradient of f at x (a tensor or a list of tensors; computed in float64) with central differences along
+--- random directions.  f returns one tensor; its sum is differentiated.  Returns true, or false and what differs.
+---@param f function
+---@param x kl.Tensor|kl.Tensor[]
+---@param options? table # directions = 3, eps = 1e-6, rtol = 1e-3, atol = 1e-5
+function grad.gradcheck(f, x, options)
+  local o = args.read("gradcheck", args.params{{"directions", 3}, {"eps", 1e-6}, {"rtol", 1e-3}, {"atol", 1e-5}}, options)
+  local random = require "kl.random"
+  local point = {}
+  for i, t in ipairs(tree.flatten(x)) do point[i] = ops.cast(t, "float64") end
+  local function value(at)
+    return ops.sum(f(table.unpack(at)))
+  end
+  local tape <close> = grad.GradientTape{watch_accessed_variables = false}
+  tape:watch(point)
+  local gradients = tape:gradient(value(point), point, {unconnected_gradients = "zero"})
+  for n = 1, o.directions do
+    local forward, backward, analytic = {}, {}, 0.0
+    for i, t in ipairs(point) do
+      local direction = random.normal{t.shape, dtype = "float64"}
+      forward[i], backward[i] = t + direction * o.eps, t - direction * o.eps
+      analytic = analytic + ops.sum(gradients[i] * direction):item()
+    end
+    local numeric = (value(forward):item() - value(backward):item()) / (2 * o.eps)
+    if not (math.abs(analytic - numeric) <= o.atol + o.rtol * math.abs(numeric)) then
+      return false, ("direction %d: the gradient gives %.9g, differences give %.9g"):format(n, analytic, numeric)
+    end
+  end
+  return true
 end
 
 return grad

@@ -23,7 +23,7 @@ end
 function variable.new(value, fields)
   local trainable = fields.trainable ~= false
   return core.variable(value, trainable, {
-    name = fields.name, path = fields.path or fields.name,
+    name = fields.name, path = fields.path or fields.name, declared_trainable = trainable,
     regularizer = fields.regularizer or false, constraint = fields.constraint or false,
   })
 end

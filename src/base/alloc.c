@@ -208,6 +208,9 @@ void kl_alloc_trim(void) {
 }
 
 kl_alloc_stats kl_alloc_get_stats(void) {
+  if (heap.stats.limit_bytes == 0) {
+    kl_set_memory_limit(0);
+  }
   lock_heap();
   kl_alloc_stats stats = heap.stats;
   unlock_heap();

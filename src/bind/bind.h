@@ -45,6 +45,9 @@ void kl_bind_add_debt(lua_State *L, const kl_tensor *t);
  * `names` where list is NULL), or "".  [-0, +1] */
 void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *list, int names);
 
+/* Pushes a table with that __mode.  [-0, +1] */
+void kl_bind_new_weak_table(lua_State *L, const char *mode);
+
 void kl_bind_open_state(lua_State *L);
 
 /* tensor.c */
@@ -68,6 +71,10 @@ kl_tensor **kl_bind_new_result(lua_State *L);
 /* Fills the handle on top of the stack, made by kl_bind_new_result, with a reference that it takes over. */
 void kl_bind_fill_result(lua_State *L, kl_tensor **slot, kl_tensor *t);
 
+/* Pushes a symbolic tensor, taking over the reference, with the table at `info` as what it came from: one tensor of a
+ * functional graph is one Lua object, and the objects keep each other alive (graph.c).  [-0, +1] */
+void kl_bind_push_symbolic(lua_State *L, kl_tensor *t, int info);
+
 /* Turns a recorded handle into an ordinary one that owns its tensor.  Other values are left alone. */
 void kl_bind_promote(lua_State *L, int index);
 
@@ -86,6 +93,7 @@ typedef struct kl_bind_input {
   lua_Integer integer;
   lua_Number number;
   int table; /* absolute stack index of nested tables of numbers */
+  int index; /* absolute stack index of the value, 0 for a default */
 } kl_bind_input;
 
 /* First phase: true if the value can be one. */
@@ -106,16 +114,33 @@ void kl_bind_set_variable_meta(const void *meta);
 /* op.c */
 void kl_bind_open_ops(lua_State *L, int core);
 
+/* A node's op with its attributes on the Lua values in the list at `inputs`; pushes the list of results.  [-0, +1] */
+int kl_bind_apply_node(lua_State *L, const kl_node *node, int inputs);
+
 /* variable.c */
 kl_variable *kl_bind_to_variable(lua_State *L, int index); /* or NULL */
 kl_variable *kl_bind_check_variable(lua_State *L, int index);
+
+/* Pushes the variable with that id and returns true, or pushes nothing if it is gone. */
+bool kl_bind_push_variable_by_id(lua_State *L, uint64_t id);
+
 void kl_bind_open_variable(lua_State *L, int core);
 
 /* tape.c */
 void kl_bind_open_tape(lua_State *L, int core);
 
+/* random.c */
+void kl_bind_open_random(lua_State *L, int core);
+
+/* graph.c */
+void kl_bind_open_graph(lua_State *L, int core);
+
 /* record.c */
 void kl_bind_open_record(lua_State *L, int core);
+
+/* io.c, json.c */
+void kl_bind_open_io(lua_State *L, int core);
+void kl_bind_open_json(lua_State *L, int core);
 
 /* core.c: require "kl.core" */
 int luaopen_kl_core(lua_State *L);

@@ -1,9 +1,16 @@
 /* require "kl.core": what C gives to lua/kl.  Users see it through the kl module only. */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/philox.h"
 #include "bind/bind.h"
+#include "bind/program.h"
 #include "device/device.h"
 
 static int set_threads(lua_State *L) {
@@ -85,13 +92,80 @@ static int kind(lua_State *L) {
   return 1;
 }
 
+/* core.call_step(f, ...): calls f; it cannot yield out of the call. */
+static int call_step(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+  return lua_gettop(L);
+}
+
+/* core.program_folder(): the folder of the program, or of kl.so; nil if the system does not tell. */
+static int program_folder(lua_State *L) {
+  Dl_info info;
+  char path[PATH_MAX];
+  if (dladdr((void *)(size_t)luaopen_kl_core, &info) == 0 || info.dli_fname == NULL) {
+    return 0;
+  }
+  const char *file = strchr(info.dli_fname, '/') == NULL ? "/proc/self/exe" : info.dli_fname;
+  if (realpath(file, path) == NULL && realpath("/proc/self/exe", path) == NULL) {
+    return 0;
+  }
+  *strrchr(path, '/') = '\0';
+  lua_pushstring(L, path);
+  return 1;
+}
+
+/* core.is_program(): the state is the kl program's own, not that of a Lua that loaded kl.so. */
+static int is_program(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "kl.program");
+  lua_pushboolean(L, lua_toboolean(L, -1));
+  return 1;
+}
+
+/* core.warn(text): a line on standard error. */
+static int warn(lua_State *L) {
+  fflush(stdout);
+  fprintf(stderr, "kl: warning: %s\n", luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* core.is_terminal(): standard output is one. */
+static int is_terminal(lua_State *L) {
+  lua_pushboolean(L, isatty(STDOUT_FILENO));
+  return 1;
+}
+
+/* core.id(variable): variables count in the order they are made. */
+static int id(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)kl_bind_check_variable(L, 1)->id);
+  return 1;
+}
+
+/* core.set_error_context(f): f() gives what is put behind every error message. */
+static int set_error_context(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, "kl.error_context");
+  return 0;
+}
+
+static const kl_shape *shape_of(lua_State *L, int index) {
+  kl_variable *v = kl_bind_to_variable(L, index);
+  return v != NULL ? &v->value->shape : &kl_bind_check_tensor(L, index)->shape;
+}
+
 /* core.shape_text(t): "(2, 3)". */
 static int shape_text(lua_State *L) {
   char text[KL_SHAPE_TEXT];
   kl_bind_enter(L);
-  kl_variable *v = kl_bind_to_variable(L, 1);
-  kl_tensor *t = v != NULL ? v->value : kl_bind_check_tensor(L, 1);
-  lua_pushstring(L, kl_shape_text(&t->shape, text));
+  lua_pushstring(L, kl_shape_text(shape_of(L, 1), text));
+  return 1;
+}
+
+/* core.same_shape(a, b): of tensors or variables; an unknown axis is the same as an unknown one only. */
+static int same_shape(lua_State *L) {
+  kl_bind_enter(L);
+  lua_pushboolean(L, kl_shape_equal(shape_of(L, 1), shape_of(L, 2)));
   return 1;
 }
 
@@ -103,8 +177,20 @@ static int wall_clock(lua_State *L) {
   return 1;
 }
 
+/* core.philox(key, counter_low, counter_high): the four words of one block, for tests against the authors' values. */
+static int philox(lua_State *L) {
+  kl_philox block = kl_philox_block((uint64_t)luaL_checkinteger(L, 1), (uint64_t)luaL_checkinteger(L, 2),
+                                    (uint64_t)luaL_checkinteger(L, 3));
+  for (int i = 0; i < 4; i++) {
+    lua_pushinteger(L, (lua_Integer)block.word[i]);
+  }
+  return 4;
+}
+
 static int device_info(lua_State *L) {
   lua_createtable(L, 0, 3);
+  lua_pushstring(L, kl_device_cpu_name());
+  lua_setfield(L, -2, "processor");
   lua_pushstring(L, kl_device_cpu_level());
   lua_setfield(L, -2, "cpu");
   lua_pushstring(L, kl_device_blas_name());
@@ -140,11 +226,15 @@ int luaopen_kl_core(lua_State *L) {
       {"memory_stats", memory_stats},
       {"fail_after", fail_after},
       {"device_info", device_info},
+      {"philox", philox},
       {"clock", wall_clock},
       {"fail", fail},
       {"nearest", nearest},
       {"kind", kind},
       {"shape_text", shape_text},
+      {"same_shape", same_shape},
+      {"program_folder", program_folder}, {"is_program", is_program}, {"traceback", kl_program_traceback}, {"call_step", call_step},       {"warn", warn},               {"is_terminal", is_terminal},
+      {"id", id},                     {"set_error_context", set_error_context},
       {NULL, NULL},
   };
   kl_bind_open_state(L);
@@ -156,5 +246,9 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_ops(L, core);
   kl_bind_open_tape(L, core);
   kl_bind_open_record(L, core);
+  kl_bind_open_json(L, core);
+  kl_bind_open_io(L, core);
+  kl_bind_open_graph(L, core);
+  kl_bind_open_random(L, core);
   return 1;
 }

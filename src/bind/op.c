@@ -301,16 +301,45 @@ static kl_status apply(lua_State *L, const call *c, kl_tensor **out, int *nout) 
   return status;
 }
 
+/* Where a symbolic result came from, for lua/kl/functional.lua: {op = name, inputs = {...}, serial = n}, inputs being the
+ * very Lua values, so that running the graph again reads variables anew.  [-0, +1] */
+static void push_origin(lua_State *L, const call *c, const kl_tensor *t) {
+  lua_createtable(L, 0, 3);
+  lua_pushstring(L, c->op->name);
+  lua_setfield(L, -2, "op");
+  lua_pushinteger(L, (lua_Integer)t->node->serial);
+  lua_setfield(L, -2, "serial");
+  lua_createtable(L, c->nin, 0);
+  for (int i = 0; i < c->nin; i++) {
+    if (c->in[i].index != 0) {
+      lua_pushvalue(L, c->in[i].index);
+    } else {
+      lua_pushnumber(L, c->in[i].number);
+    }
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "inputs");
+}
+
+static kl_status apply_with_retry(lua_State *L, const call *c, kl_tensor **out, int *nout) {
+  kl_status status = apply(L, c, out, nout);
+  return kl_bind_retry(L, status) ? apply(L, c, out, nout) : status;
+}
+
 static int finish_one(lua_State *L, call *c) {
   kl_tensor **slot = kl_bind_new_result(L);
   kl_tensor *out[KL_MAX_OUTPUTS];
   int nout;
-  kl_status status = apply(L, c, out, &nout);
-  if (kl_bind_retry(L, status)) {
-    status = apply(L, c, out, &nout);
-  }
-  if (status != KL_OK) {
+  if (apply_with_retry(L, c, out, &nout) != KL_OK) {
     return kl_bind_raise(L);
+  }
+  if (out[0]->flags & KL_TENSOR_SYMBOLIC) {
+    *slot = out[0]; /* owned by the handle while the origin is made */
+    luaL_setmetatable(L, KL_TENSOR_TYPE);
+    push_origin(L, c, out[0]);
+    *slot = NULL;
+    kl_bind_push_symbolic(L, out[0], -1);
+    return 1;
   }
   kl_bind_fill_result(L, slot, out[0]);
   return 1;
@@ -321,20 +350,26 @@ static int finish_list(lua_State *L, call *c) {
   b->n = 0;
   luaL_setmetatable(L, BOX_TYPE);
   int nout = 0;
-  kl_status status = apply(L, c, b->t, &nout);
-  if (kl_bind_retry(L, status)) {
-    status = apply(L, c, b->t, &nout);
-  }
-  if (status != KL_OK) {
+  if (apply_with_retry(L, c, b->t, &nout) != KL_OK) {
     return kl_bind_raise(L);
   }
   b->n = nout;
+  bool symbolic = nout > 0 && b->t[0]->flags & KL_TENSOR_SYMBOLIC;
+  if (symbolic) {
+    push_origin(L, c, b->t[0]);
+  }
+  int origin = lua_gettop(L);
   lua_createtable(L, nout, 0);
   for (int i = 0; i < nout; i++) {
-    kl_tensor **slot = kl_bind_new_result(L);
     kl_tensor *t = b->t[i];
-    b->t[i] = NULL;
-    kl_bind_fill_result(L, slot, t);
+    if (symbolic) {
+      b->t[i] = NULL;
+      kl_bind_push_symbolic(L, t, origin);
+    } else {
+      kl_tensor **slot = kl_bind_new_result(L);
+      b->t[i] = NULL;
+      kl_bind_fill_result(L, slot, t);
+    }
     lua_rawseti(L, -2, i + 1);
   }
   return 1;
@@ -349,14 +384,36 @@ static int call_op(lua_State *L) {
   return c.op->outputs == 1 ? finish_one(L, &c) : finish_list(L, &c);
 }
 
-/* a + b and the like: two operands, no options.  Lua passes the operand twice for unary minus. */
+int kl_bind_apply_node(lua_State *L, const kl_node *node, int inputs) {
+  call c;
+  c.op = node->op;
+  c.nin = node->nin;
+  c.nattrs = node->nattrs;
+  memcpy(c.attrs, node->attrs, sizeof c.attrs[0] * (size_t)node->nattrs);
+  luaL_checkstack(L, KL_MAX_INPUTS + 16, "arguments");
+  for (int i = 0; i < c.nin; i++) {
+    lua_rawgeti(L, inputs, i + 1);
+    if (!kl_bind_read_input(L, lua_gettop(L), &c.in[i])) {
+      return kl_bind_error(L, "kl.%s: input %d of the graph is a %s", c.op->name, i + 1, luaL_typename(L, -1));
+    }
+  }
+  if (c.op->outputs != 1) {
+    return finish_list(L, &c);
+  }
+  lua_createtable(L, 1, 0);
+  finish_one(L, &c);
+  lua_rawseti(L, -2, 1);
+  return 1;
+}
+
+/* a + b and the like: no options.  Lua passes the operand of a unary minus twice. */
 static int call_operator(lua_State *L) {
   call c;
   c.op = lua_touserdata(L, lua_upvalueindex(1));
-  c.nin = 2;
+  c.nin = c.op == &kl_op_negative ? 1 : 2;
   c.nattrs = 0;
   kl_bind_enter(L);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < c.nin; i++) {
     if (!kl_bind_read_input(L, i + 1, &c.in[i])) {
       return kl_bind_error(L, "kl.%s: a tensor or a number expected as operand %d, got %s", c.op->name, i + 1,
                            luaL_typename(L, i + 1));
@@ -449,6 +506,11 @@ static const struct {
     {"__add", &kl_op_add},
     {"__sub", &kl_op_subtract},
     {"__mul", &kl_op_multiply},
+    {"__div", &kl_op_divide},
+    {"__idiv", &kl_op_floor_divide},
+    {"__mod", &kl_op_mod},
+    {"__pow", &kl_op_power},
+    {"__unm", &kl_op_negative},
 };
 
 void kl_bind_open_ops(lua_State *L, int core) {

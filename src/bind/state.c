@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "bind/bind.h"
 
 /* Key of the registry table coroutine -> context (a userdata); weak in its keys. */
@@ -14,7 +15,8 @@ static const char contexts_key = 0;
 static lua_State *current; /* the coroutine kl_context_now belongs to */
 static size_t debt;        /* bytes of new tensors the collector has not heard of */
 
-#define DEBT_STEP ((size_t)1 << 20)
+#define DEBT_STEP ((size_t)1 << 20)      /* bytes of new tensors between two steps of the collector */
+#define CYCLE_BYTES ((uint64_t)32 << 20) /* bytes of new tensors per full cycle, at least */
 
 /* A coroutine's context goes: another coroutine may get the same address, so nothing may remember it. */
 static int close_context(lua_State *L) {
@@ -117,18 +119,28 @@ bool kl_bind_retry(lua_State *L, kl_status status) {
   return true;
 }
 
+/* Lua cannot see tensor bytes, so the collector is stepped in proportion to them: one full cycle of the Lua heap for every
+ * CYCLE_BYTES, or half the live tensor bytes, or the size of the Lua heap, whichever is most.  Dead tensors are then at most
+ * about twice that, and the cost per byte does not grow with either heap. */
 void kl_bind_add_debt(lua_State *L, const kl_tensor *t) {
   if (t->storage == NULL || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) > 1) {
     return; /* counted once per storage: a view costs nothing */
   }
   debt += t->storage->bytes;
-  if (debt >= DEBT_STEP) {
-    size_t kib = debt / 1024;
-    debt = 0;
-    if (lua_gc(L, LUA_GCISRUNNING)) {
-      lua_gc(L, LUA_GCSTEP, kib > INT_MAX ? INT_MAX : (int)kib);
-    }
+  if (debt < DEBT_STEP) {
+    return;
   }
+  uint64_t paid = debt;
+  debt = 0;
+  if (!lua_gc(L, LUA_GCISRUNNING)) {
+    return;
+  }
+  uint64_t lua_kib = (uint64_t)lua_gc(L, LUA_GCCOUNT);
+  uint64_t cycle = kl_alloc_get_stats().live_bytes / 2;
+  cycle = cycle < CYCLE_BYTES ? CYCLE_BYTES : cycle;
+  cycle = cycle < lua_kib * 1024 ? lua_kib * 1024 : cycle;
+  uint64_t kib = lua_kib * paid / cycle + 1;
+  lua_gc(L, LUA_GCSTEP, kib > INT_MAX ? INT_MAX : (int)kib);
 }
 
 /* Levenshtein's distance, at most `limit`. */
@@ -178,7 +190,7 @@ void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *li
     for (lua_pushnil(L); lua_next(L, names) != 0; lua_pop(L, 1)) {
       if (lua_type(L, -2) == LUA_TSTRING) {
         const char *name = lua_tostring(L, -2);
-        int d = distance(wrong, name, limit);
+        int d = distance(wrong, name, limit + 1); /* else what is further away would look like an equal */
         /* pairs has no order: among equals the smaller name, so that messages do not change from run to run */
         if (d < limit || (d == limit && best[0] != '\0' && strcmp(name, best) < 0)) {
           limit = d;
@@ -194,12 +206,16 @@ void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *li
   }
 }
 
-void kl_bind_open_state(lua_State *L) {
+void kl_bind_new_weak_table(lua_State *L, const char *mode) {
   lua_newtable(L);
   lua_newtable(L);
-  lua_pushliteral(L, "k");
+  lua_pushstring(L, mode);
   lua_setfield(L, -2, "__mode");
   lua_setmetatable(L, -2);
+}
+
+void kl_bind_open_state(lua_State *L) {
+  kl_bind_new_weak_table(L, "k");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &contexts_key);
   lua_newtable(L);
   lua_pushcfunction(L, close_context);

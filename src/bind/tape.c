@@ -6,14 +6,20 @@
 
 #include "base/alloc.h"
 #include "bind/bind.h"
+#include "grad/foreign.h"
 #include "grad/sweep.h"
 #include "op/apply.h"
 #include "op/assign.h"
 
+/* Registry table kl_tape * -> tape userdata, weak values. */
+static const char tapes_key = 0;
+
 #define SWEEP_TYPE "kl.sweep"
 #define PAUSE_TYPE "kl.pause"
+#define PAUSE_ALL_TYPE "kl.pause_all"
 
-/* Uservalue 1 keeps the coroutine's context alive as long as the tape may point to it. */
+/* User value 1 keeps the coroutine's context alive as long as the tape may point to it; user value 2 holds the functions of
+ * recorded custom gradients. */
 static kl_tape *check_tape(lua_State *L, int index) {
   kl_tape **slot = luaL_testudata(L, index, KL_TAPE_TYPE);
   if (slot == NULL || *slot == NULL) {
@@ -44,11 +50,13 @@ static int new_tape(lua_State *L) {
   bool persistent = lua_toboolean(L, 1);
   bool autowatch = lua_toboolean(L, 2);
   kl_bind_enter(L);
-  kl_tape **slot = lua_newuserdatauv(L, sizeof *slot, 1);
+  kl_tape **slot = lua_newuserdatauv(L, sizeof *slot, 2);
   *slot = NULL;
   luaL_setmetatable(L, KL_TAPE_TYPE);
   kl_bind_push_context(L);
   lua_setiuservalue(L, -2, 1);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, 2);
   kl_status status = kl_tape_new(persistent, autowatch, slot);
   if (kl_bind_retry(L, status)) {
     status = kl_tape_new(persistent, autowatch, slot);
@@ -56,6 +64,10 @@ static int new_tape(lua_State *L) {
   if (status != KL_OK) {
     return kl_bind_raise(L);
   }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tapes_key);
+  lua_pushvalue(L, -2);
+  lua_rawsetp(L, -2, *slot);
+  lua_pop(L, 1);
   kl_tape_start(*slot);
   return 1;
 }
@@ -79,8 +91,15 @@ static int watch(lua_State *L) {
   return 1;
 }
 
+/* The nodes are gone, and with them the need for the functions of their custom gradients.  Tape at index 1. */
+static void forget_rules(lua_State *L) {
+  lua_newtable(L);
+  lua_setiuservalue(L, 1, 2);
+}
+
 static int reset(lua_State *L) {
   kl_tape_reset(check_tape(L, 1));
+  forget_rules(L);
   return 0;
 }
 
@@ -147,9 +166,140 @@ static kl_tensor **read_list(lua_State *L, int index, const char *what, int *n) 
   return list;
 }
 
-/* The foreign node's Lua function and its cotangents: calls it, supplies what it returns.
- * Stack: 1 tape, ... , sweep at `sweep_index`. */
-static void call_foreign(lua_State *L, kl_sweep *sweep);
+/* A rule of kl.custom_gradient: the number under which its Lua function stands in the tables of the tapes that recorded the
+ * node (user value 2).  No reference from C, so tape, function and what it captures may form a cycle the collector sees. */
+typedef struct lua_rule {
+  kl_foreign foreign;
+  lua_Integer number;
+} lua_rule;
+
+static void release_rule(kl_foreign *foreign) { kl_free(foreign, sizeof(lua_rule)); }
+
+/* Calls the function of the foreign node the sweep has stopped at and supplies what it returns.  The tape is at index 1. */
+static void call_foreign(lua_State *L, kl_sweep *sweep) {
+  const kl_node *node = kl_sweep_node(sweep);
+  luaL_checkstack(L, node->nout + 8, "custom gradient");
+  lua_getiuservalue(L, 1, 2);
+  lua_rawgeti(L, -1, ((const lua_rule *)node->foreign)->number);
+  lua_remove(L, -2);
+  for (int i = 0; i < node->nout; i++) {
+    kl_tensor *t = kl_sweep_cotangent(sweep, i);
+    if (t == NULL) {
+      lua_pushboolean(L, false);
+    } else {
+      kl_tensor **slot = kl_bind_new_result(L);
+      kl_bind_fill_result(L, slot, kl_tensor_retain(t));
+    }
+  }
+  lua_call(L, node->nout, 1);
+  for (int i = 0; i < node->nin; i++) {
+    lua_rawgeti(L, -1, i + 1);
+    kl_tensor *t = kl_bind_to_tensor(L, -1);
+    if (t != NULL && kl_sweep_supply(sweep, i, t) != KL_OK) {
+      kl_bind_raise(L);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* core.custom(values, arguments, rule): lists of tensors (arguments: variables too) -> list of outputs. */
+static int custom(lua_State *L) {
+  static lua_Integer next_number = 1;
+  int nvalues, nargs;
+  kl_bind_enter(L);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TFUNCTION);
+  kl_tensor **values = read_list(L, 1, "value", &nvalues);
+  kl_tensor **arguments = read_list(L, 2, "argument", &nargs);
+  if (nvalues > KL_MAX_OUTPUTS || nargs > KL_MAX_INPUTS) {
+    return kl_bind_error(L, "custom_gradient: %d inputs and %d outputs, at most %d of each are possible", nargs, nvalues,
+                         KL_MAX_OUTPUTS);
+  }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &tapes_key);
+  for (kl_watcher *w = kl_context_now->watchers; w != NULL; w = w->outer) {
+    if (lua_rawgetp(L, -1, w) == LUA_TUSERDATA) {
+      lua_getiuservalue(L, -1, 2);
+      lua_pushvalue(L, 3);
+      lua_rawseti(L, -2, next_number);
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  lua_createtable(L, nvalues, 0);
+  int results = lua_gettop(L);
+  kl_tensor **slots[KL_MAX_OUTPUTS];
+  for (int i = 0; i < nvalues; i++) {
+    slots[i] = kl_bind_new_result(L);
+    lua_rawseti(L, results, i + 1);
+  }
+  lua_rule *rule = kl_alloc(sizeof *rule);
+  if (rule == NULL) {
+    return kl_bind_raise(L);
+  }
+  *rule = (lua_rule){{release_rule}, next_number++};
+  kl_tensor *out[KL_MAX_OUTPUTS];
+  if (kl_foreign_attach(nvalues, values, nargs, arguments, &rule->foreign, out) != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  for (int i = 0; i < nvalues; i++) {
+    *slots[i] = out[i];
+  }
+  for (int i = 0; i < nvalues; i++) {
+    lua_rawgeti(L, results, i + 1);
+    luaL_setmetatable(L, KL_TENSOR_TYPE); /* owned in both modes: no recorder knows these aliases */
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
+/* core.pause_tapes() -> guard: nothing is recorded until it is closed. */
+typedef struct pause_all {
+  kl_context *context;
+  kl_watcher *watchers;
+} pause_all;
+
+static int pause_tapes(lua_State *L) {
+  kl_bind_enter(L);
+  pause_all *guard = lua_newuserdatauv(L, sizeof *guard, 1);
+  *guard = (pause_all){0};
+  luaL_setmetatable(L, PAUSE_ALL_TYPE);
+  kl_bind_push_context(L);
+  lua_setiuservalue(L, -2, 1);
+  *guard = (pause_all){kl_context_now, kl_context_now->watchers};
+  for (kl_watcher *w = guard->watchers; w != NULL; w = w->outer) {
+    kl_tape_pause((kl_tape *)w);
+  }
+  return 1;
+}
+
+/* The tapes that were paused are those still in the list below the remembered one, or all that are left. */
+static int resume_tapes(lua_State *L) {
+  pause_all *guard = lua_touserdata(L, 1);
+  if (guard->context != NULL) {
+    for (kl_watcher *w = guard->context->watchers; w != NULL; w = w->outer) {
+      if (w->paused) {
+        kl_tape_resume((kl_tape *)w);
+      }
+    }
+    guard->context = NULL;
+  }
+  return 0;
+}
+
+/* tape:watched_variables(): in the order of their first reading. */
+static int watched_variables(lua_State *L) {
+  kl_tape *tape = check_tape(L, 1);
+  lua_newtable(L);
+  for (int64_t i = 0, n = 0; i < kl_tape_touched_count(tape); i++) {
+    if (kl_bind_push_variable_by_id(L, kl_tape_touched(tape, i))) {
+      lua_rawseti(L, -2, ++n);
+    }
+  }
+  return 1;
+}
 
 /* core.gradient(tape, targets, sources, seeds): lists; seeds may hold false.  Returns the list of gradients, false
  * where there is no path. */
@@ -202,6 +352,9 @@ static int gradient(lua_State *L) {
   kl_sweep *sweep = *slot;
   *slot = NULL;
   kl_sweep_release(sweep);
+  if (!kl_tape_is_persistent(tape)) {
+    forget_rules(L);
+  }
   return 1;
 }
 
@@ -216,15 +369,11 @@ static int why(lua_State *L) {
   return 1;
 }
 
-static void call_foreign(lua_State *L, kl_sweep *sweep) {
-  (void)sweep;
-  kl_bind_error(L, "custom gradients are not bound yet");
-}
-
 void kl_bind_open_tape(lua_State *L, int core) {
   static const luaL_Reg meta[] = {{"__gc", gc_tape}, {"__close", close_tape}, {NULL, NULL}};
   static const luaL_Reg sweep_meta[] = {{"__gc", gc_sweep}, {NULL, NULL}};
   static const luaL_Reg pause_meta[] = {{"__gc", resume_recording}, {"__close", resume_recording}, {NULL, NULL}};
+  static const luaL_Reg pause_all_meta[] = {{"__gc", resume_tapes}, {"__close", resume_tapes}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"_watch", watch},
       {"reset", reset},
@@ -233,19 +382,28 @@ void kl_bind_open_tape(lua_State *L, int core) {
       {"is_persistent", is_persistent},
       {"_gradient", gradient},
       {"why", why},
+      {"watched_variables", watched_variables},
       {NULL, NULL},
   };
   luaL_newmetatable(L, SWEEP_TYPE);
   luaL_setfuncs(L, sweep_meta, 0);
   luaL_newmetatable(L, PAUSE_TYPE);
   luaL_setfuncs(L, pause_meta, 0);
+  luaL_newmetatable(L, PAUSE_ALL_TYPE);
+  luaL_setfuncs(L, pause_all_meta, 0);
   luaL_newmetatable(L, KL_TAPE_TYPE);
   luaL_setfuncs(L, meta, 0);
   luaL_newlib(L, methods);
   lua_pushvalue(L, -1);
   lua_setfield(L, core, "tape_methods"); /* lua/kl/grad.lua adds the public ones */
   lua_setfield(L, -2, "__index");
-  lua_pop(L, 3);
-  lua_pushcfunction(L, new_tape);
-  lua_setfield(L, core, "tape");
+  lua_pop(L, 4);
+  kl_bind_new_weak_table(L, "v");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &tapes_key);
+  static const luaL_Reg functions[] = {
+      {"tape", new_tape}, {"custom", custom}, {"pause_tapes", pause_tapes}, {NULL, NULL},
+  };
+  lua_pushvalue(L, core);
+  luaL_setfuncs(L, functions, 0);
+  lua_pop(L, 1);
 }

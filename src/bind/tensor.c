@@ -59,10 +59,32 @@ void kl_bind_fill_result(lua_State *L, kl_tensor **slot, kl_tensor *t) {
   *slot = t;
   if (kl_context_now->recorder == NULL) {
     kl_bind_add_debt(L, t);
-  } else if (!kl_tensor_has_value(t) && !(t->flags & KL_TENSOR_SYMBOLIC)) {
+  } else if (!kl_tensor_has_value(t)) {
     kl_tensor_release(t); /* the recorder holds it */
   } else {
     luaL_setmetatable(L, KL_TENSOR_TYPE);
+  }
+}
+
+static int push_symbolic(lua_State *L) {
+  kl_bind_handle *handle = lua_newuserdatauv(L, sizeof *handle, 1);
+  handle->t = NULL;
+  handle->scope = 0;
+  luaL_setmetatable(L, KL_TENSOR_TYPE);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, -2, 1);
+  handle->t = lua_touserdata(L, 1);
+  return 1;
+}
+
+void kl_bind_push_symbolic(lua_State *L, kl_tensor *t, int info) {
+  info = lua_absindex(L, info);
+  lua_pushcfunction(L, push_symbolic);
+  lua_pushlightuserdata(L, t);
+  lua_pushvalue(L, info);
+  if (lua_pcall(L, 2, 1, 0) != LUA_OK) {
+    kl_tensor_release(t);
+    lua_error(L);
   }
 }
 
@@ -120,6 +142,7 @@ kl_tensor *kl_bind_check_tensor(lua_State *L, int index) {
 }
 
 bool kl_bind_read_input(lua_State *L, int index, kl_bind_input *in) {
+  in->index = lua_absindex(L, index);
   switch (lua_type(L, index)) {
     case LUA_TUSERDATA:
       in->tensor = kl_bind_to_tensor(L, index);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "op/apply.h"
 #include "op/assign.h"
 
 kl_variable *kl_bind_to_variable(lua_State *L, int index) {
@@ -15,6 +16,19 @@ kl_variable *kl_bind_check_variable(lua_State *L, int index) {
     kl_bind_error(L, "a kl.Variable expected, got %s", luaL_typename(L, index));
   }
   return v;
+}
+
+/* Registry table id -> variable userdata, weak values. */
+static const char variables_key = 0;
+
+bool kl_bind_push_variable_by_id(lua_State *L, uint64_t id) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &variables_key);
+  bool found = lua_rawgeti(L, -1, (lua_Integer)id) == LUA_TUSERDATA;
+  lua_remove(L, -2);
+  if (!found) {
+    lua_pop(L, 1);
+  }
+  return found;
 }
 
 static int close_variable(lua_State *L) {
@@ -30,6 +44,10 @@ static int new_variable(lua_State *L) {
   kl_tensor *initial = kl_bind_check_tensor(L, 1);
   bool trainable = lua_toboolean(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
+  kl_bind_enter(L);
+  if (kl_tensor_read(initial) != KL_OK) { /* a first value is needed at once, also while a step is recorded */
+    return kl_bind_raise(L);
+  }
   kl_variable **slot = lua_newuserdatauv(L, sizeof *slot, 1);
   *slot = NULL;
   luaL_setmetatable(L, KL_VARIABLE_TYPE);
@@ -42,6 +60,10 @@ static int new_variable(lua_State *L) {
   if (status != KL_OK) {
     return kl_bind_raise(L);
   }
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &variables_key);
+  lua_pushvalue(L, -2);
+  lua_rawseti(L, -2, (lua_Integer)(*slot)->id);
+  lua_pop(L, 1);
   return 1;
 }
 
@@ -185,6 +207,8 @@ void kl_bind_open_variable(lua_State *L, int core) {
   lua_pushcclosure(L, index_variable, 2);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
+  kl_bind_new_weak_table(L, "v");
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &variables_key);
   lua_pushcfunction(L, new_variable);
   lua_setfield(L, core, "variable");
 }

@@ -54,6 +54,7 @@ kl_status kl_device_cpu_choose(const char *level);
 
 /* For `kl info`: "avx512", and so on. */
 const char *kl_device_cpu_level(void);
+const char *kl_device_cpu_name(void); /* as the system calls the processor */
 const char *kl_device_blas_name(void);
 
 /* Number of threads that kernels use, including the caller. */

@@ -56,6 +56,7 @@ static kl_status record(kl_recorder *r, kl_node *node, kl_tensor *const *out) {
   kl_trace *t = (kl_trace *)r;
   KL_TRY(reserve((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
   KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + node->nout, &t->tensor_capacity));
+  node->mark = t->tensor_count;
   t->steps[t->count++] = (step){.node = kl_node_retain(node), .first = t->tensor_count};
   for (int i = 0; i < node->nout; i++) {
     t->tensors[t->tensor_count++] = kl_tensor_retain(out[i]);
@@ -63,10 +64,30 @@ static kl_status record(kl_recorder *r, kl_node *node, kl_tensor *const *out) {
   return KL_OK;
 }
 
+/* Gives a recorded tensor, or an alias of one, the value of another. */
+static void fill(kl_tensor *recorded, const kl_tensor *value) {
+  if (recorded->storage == NULL) {
+    memcpy(recorded->strides, value->strides, sizeof value->strides);
+    recorded->offset = value->offset;
+    recorded->storage = kl_storage_retain(value->storage);
+  }
+}
+
+/* An alias made while nothing had run takes the value from the tensor it stands for. */
+static void resolve(kl_trace *t, kl_tensor *tensor) {
+  if (tensor->storage == NULL && tensor->weak == KL_STRONG && tensor->node != NULL) {
+    kl_tensor *original = t->tensors[tensor->node->mark + tensor->index];
+    if (original->storage != NULL) {
+      fill(tensor, original);
+    }
+  }
+}
+
 static kl_status read_value(kl_recorder *r, kl_tensor *tensor) {
   kl_trace *t = (kl_trace *)r;
   t->reads++;
   KL_TRY(kl_trace_run(t));
+  resolve(t, tensor);
   return tensor->storage != NULL ? KL_OK : kl_fail(KL_ESTATE, "this tensor belongs to a finished step");
 }
 
@@ -85,17 +106,12 @@ static kl_status variable_value(kl_recorder *r, kl_variable *v, kl_tensor **out)
   return KL_OK;
 }
 
-/* The recorded tensor under the variable's name: same node and place, the variable's id. */
-static kl_status alias(const kl_tensor *value, kl_variable *v, kl_tensor **out) {
-  kl_spec spec = kl_tensor_spec(value);
-  KL_TRY(kl_tensor_new_valueless(&spec, value->node, value->index, v->trainable ? KL_TENSOR_TRAINABLE : 0, out));
+/* The recorded tensor under the variable's name. */
+static kl_status name_after(const kl_tensor *value, kl_variable *v, kl_tensor **out) {
+  KL_TRY(kl_tensor_new_alias(value, out));
   (*out)->id = v->id;
   (*out)->variable = v;
-  if (value->storage != NULL) {
-    memcpy((*out)->strides, value->strides, sizeof value->strides);
-    (*out)->offset = value->offset;
-    (*out)->storage = kl_storage_retain(value->storage);
-  }
+  (*out)->flags = v->trainable ? KL_TENSOR_TRAINABLE : 0;
   return KL_OK;
 }
 
@@ -105,7 +121,7 @@ static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 2, &t->tensor_capacity));
   KL_TRY(reserve((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
   kl_tensor *named;
-  KL_TRY(alias(value, v, &named));
+  KL_TRY(name_after(value, v, &named));
   version *found = find_version(t, v);
   if (found == NULL) {
     found = &t->versions[t->version_count++];
@@ -172,17 +188,11 @@ void kl_trace_release(kl_trace *t) {
   kl_free(t, sizeof *t);
 }
 
-/* Gives a recorded tensor the value of an immediate one. */
-static void fill(kl_tensor *recorded, const kl_tensor *value) {
-  memcpy(recorded->strides, value->strides, sizeof value->strides);
-  recorded->offset = value->offset;
-  recorded->storage = kl_storage_retain(value->storage);
-}
-
 static kl_status run_node(kl_trace *t, const step *s) {
   kl_tensor *in[KL_MAX_INPUTS], *out[KL_MAX_OUTPUTS];
   for (int i = 0; i < s->node->nin; i++) {
     in[i] = s->node->in[i].value;
+    resolve(t, in[i]);
   }
   KL_TRY(kl_apply_all(s->node, in, out));
   for (int i = 0; i < s->node->nout; i++) {
@@ -203,9 +213,8 @@ kl_status kl_trace_run(kl_trace *t) {
       status = run_node(t, s);
     } else {
       kl_tensor *value = t->tensors[s->first], *named = t->tensors[s->first + 1];
-      if (named->storage == NULL) {
-        fill(named, value);
-      }
+      resolve(t, value);
+      fill(named, value);
       status = kl_variable_assign(s->variable, value);
     }
     t->done += status == KL_OK;

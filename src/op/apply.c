@@ -255,9 +255,6 @@ static kl_status defer(const kl_op *op, const arguments *a, const kl_attr *attrs
   }
   for (int i = 0; i < a->n; i++) {
     node->in[i].value = kl_tensor_retain(a->t[i]);
-    if (recorder == NULL && a->t[i]->variable != NULL) {
-      node->in[i].variable = kl_variable_retain(a->t[i]->variable);
-    }
   }
   kl_status status = KL_OK;
   int flags = recorder == NULL ? KL_TENSOR_SYMBOLIC : 0;
@@ -369,7 +366,11 @@ static kl_status pass(const kl_op *op, arguments *a, const kl_attr *attrs, kl_te
     KL_TRY(run_now(op, a, filled, nout, specs, out));
   }
   kl_status status = KL_OK;
-  if (context->watchers != NULL && !symbolic) {
+  if (op->links_logits != NULL && a->t[0]->weak == KL_STRONG && op->links_logits(filled, &a->spec[0])) {
+    status = kl_tensor_new_alias(a->t[0], &out[0]->logits);
+    out[0]->logits_op = op;
+  }
+  if (status == KL_OK && context->watchers != NULL && !symbolic) {
     status = show_to_tapes(op, a, filled, nout, specs, out);
   }
   if (status != KL_OK) {

@@ -67,6 +67,10 @@ kl_tensor *kl_build_add(kl_build *b, kl_tensor *x, kl_tensor *y) { return kl_bui
 kl_tensor *kl_build_sub(kl_build *b, kl_tensor *x, kl_tensor *y) { return kl_build_binary(b, &kl_op_subtract, x, y); }
 kl_tensor *kl_build_mul(kl_build *b, kl_tensor *x, kl_tensor *y) { return kl_build_binary(b, &kl_op_multiply, x, y); }
 
+kl_tensor *kl_build_where(kl_build *b, kl_tensor *condition, kl_tensor *x, kl_tensor *y) {
+  return kl_build_op(b, &kl_op_where, NULL, 3, (kl_tensor *[3]){condition, x, y});
+}
+
 kl_tensor *kl_build_cast(kl_build *b, kl_tensor *x, kl_dtype dtype) {
   if (x == NULL || (x->weak == KL_STRONG && x->dtype == dtype)) {
     return x;

@@ -43,6 +43,7 @@ kl_tensor *kl_build_int(kl_build *b, int64_t value);
 kl_tensor *kl_build_add(kl_build *b, kl_tensor *x, kl_tensor *y);
 kl_tensor *kl_build_sub(kl_build *b, kl_tensor *x, kl_tensor *y);
 kl_tensor *kl_build_mul(kl_build *b, kl_tensor *x, kl_tensor *y);
+kl_tensor *kl_build_where(kl_build *b, kl_tensor *condition, kl_tensor *x, kl_tensor *y);
 kl_tensor *kl_build_cast(kl_build *b, kl_tensor *x, kl_dtype dtype);
 kl_tensor *kl_build_reshape(kl_build *b, kl_tensor *x, const kl_shape *shape);
 kl_tensor *kl_build_broadcast_to(kl_build *b, kl_tensor *x, const kl_shape *shape);

@@ -1,7 +1,5 @@
 /* Matrix products by numpy's rules: vectors are rows on the left and columns on the right, leading axes broadcast. */
-#include "op/build.h"
-
-static const kl_param matmul_params[] = {KL_PARAM("x1", KL_TENSOR), KL_PARAM("x2", KL_TENSOR), {0}};
+#include "op/elementwise.h"
 
 static kl_status do_not_fit(const kl_infer *c, const char *why) {
   char left[KL_SHAPE_TEXT], right[KL_SHAPE_TEXT];
@@ -93,13 +91,9 @@ static kl_tensor *matmul_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_matmul = {
-    .id = KL_OP_matmul,
-    .name = "matmul",
-    .doc = "Matrix product of the last two axes; leading axes broadcast, vectors are rows or columns (numpy's rule).",
-    .params = matmul_params,
+    KL_BINARY(matmul, "Matrix product of the last two axes; leading axes broadcast, vectors are rows or columns (numpy's rule)."),
     .types = KL_TYPES_PROMOTE,
     .flags = KL_NO_BOOL,
-    .outputs = 1,
     .infer = matmul_infer,
     .vjp = matmul_vjp,
     .saves = KL_SAVE_IN(0) | KL_SAVE_IN(1),

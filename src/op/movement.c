@@ -1,8 +1,8 @@
-/* Operations that move elements without computing: mostly views. */
+/* Operations that move elements without computing: views where strides allow, see KL_VIEW_OP in op_list.h. */
 #include <string.h>
 
 #include "op/axes.h"
-#include "op/build.h"
+#include "op/elementwise.h"
 
 static const kl_param reshape_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("newshape", KL_SHAPE), {0}};
 
@@ -116,9 +116,7 @@ static kl_tensor *reshape_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_reshape = {
-    .id = KL_OP_reshape,
-    .name = "reshape",
-    .doc = "The same elements in C order with another shape; one -1 takes what is left.",
+    KL_ROW(reshape, "The same elements in C order with another shape; one -1 takes what is left."),
     .params = reshape_params,
     .outputs = 1,
     .infer = reshape_infer,
@@ -169,9 +167,7 @@ static kl_tensor *transpose_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_transpose = {
-    .id = KL_OP_transpose,
-    .name = "transpose",
-    .doc = "Axes permuted: axis i of the result is axis axes[i] of x; reversed where none are given.",
+    KL_ROW(transpose, "Axes permuted: axis i of the result is axis axes[i] of x; reversed where none are given."),
     .params = transpose_params,
     .outputs = 1,
     .infer = transpose_infer,
@@ -183,7 +179,16 @@ static const kl_param broadcast_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("
 
 static kl_status broadcast_infer(kl_infer *c) {
   kl_shape to = {.ndim = c->attrs[0].n}, joined;
-  memcpy(to.dim, c->attrs[0].v, sizeof to.dim);
+  memcpy(to.dim, c->attrs[0].v, sizeof to.dim[0] * (size_t)to.ndim);
+  bool open = !kl_shape_known(&c->in[0].shape); /* only then may the new shape have unknown axes */
+  for (int i = 0; i < to.ndim; i++) {
+    if (to.dim[i] < (open ? KL_UNKNOWN : 0)) {
+      return kl_fail(KL_ESHAPE, "axis %d of the new shape is negative or unknown", i + 1);
+    }
+  }
+  if (kl_shape_known(&to)) {
+    KL_TRY(kl_shape_check_size("the result", &to, kl_dtype_size(c->in[0].dtype)));
+  }
   if (!kl_shape_broadcast(&c->in[0].shape, &to, &joined) || !kl_shape_equal(&joined, &to)) {
     char received[KL_SHAPE_TEXT], wanted[KL_SHAPE_TEXT];
     return kl_fail(KL_ESHAPE, "shape %s does not broadcast to %s", kl_shape_text(&c->in[0].shape, received),
@@ -209,12 +214,329 @@ static kl_tensor *broadcast_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_broadcast_to = {
-    .id = KL_OP_broadcast_to,
-    .name = "broadcast_to",
-    .doc = "x repeated along new and length-1 axes, without a copy.",
+    KL_ROW(broadcast_to, "x repeated along new and length-1 axes, without a copy."),
     .params = broadcast_params,
     .outputs = 1,
     .infer = broadcast_infer,
     .view = broadcast_view,
     .vjp = broadcast_vjp,
+};
+
+static const kl_param expand_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("axis", KL_AXIS), {0}};
+
+/* The axis is a place in the new shape. */
+static kl_status expand_infer(kl_infer *c) {
+  const kl_shape *from = &c->in[0].shape;
+  if (from->ndim == KL_MAX_NDIM) {
+    return kl_fail(KL_ESHAPE, "the tensor has %d axes already, the largest rank", KL_MAX_NDIM);
+  }
+  KL_TRY(kl_axis_normalize(&c->attrs[0].v[0], from->ndim + 1));
+  int axis = (int)c->attrs[0].v[0];
+  c->out[0] = (kl_spec){c->in[0].dtype, {.ndim = from->ndim + 1}};
+  for (int i = 0; i <= from->ndim; i++) {
+    c->out[0].shape.dim[i] = i < axis ? from->dim[i] : i == axis ? 1 : from->dim[i - 1];
+  }
+  return KL_OK;
+}
+
+/* Axes of length 1 come or go: every other axis keeps its stride. */
+static kl_status unit_axes_view(const kl_attr *attrs, const kl_tensor *in, const kl_spec *spec, kl_tensor **out) {
+  (void)attrs;
+  int64_t strides[KL_MAX_NDIM];
+  int old = 0;
+  for (int i = 0; i < spec->shape.ndim; i++) {
+    while (old < in->shape.ndim && in->shape.dim[old] == 1) {
+      old++;
+    }
+    strides[i] = spec->shape.dim[i] == 1 ? 0 : in->strides[old++];
+  }
+  return kl_tensor_new_view(in, &spec->shape, strides, in->offset, out);
+}
+
+const kl_op kl_op_expand_dims = {
+    KL_ROW(expand_dims, "A new axis of length 1 at a place in the new shape."),
+    .params = expand_params,
+    .outputs = 1,
+    .infer = expand_infer,
+    .view = unit_axes_view,
+    .vjp = reshape_vjp,
+};
+
+static const kl_param squeeze_params[] = {KL_PARAM("x", KL_TENSOR), KL_OPTIONAL("axis", KL_AXES), {0}};
+
+static kl_status squeeze_infer(kl_infer *c) {
+  const kl_shape *from = &c->in[0].shape;
+  kl_attr *axes = &c->attrs[0];
+  bool all = !axes->given;
+  KL_TRY(kl_axes_normalize(axes, from->ndim));
+  c->out[0] = (kl_spec){c->in[0].dtype, {.ndim = 0}};
+  for (int i = 0; i < from->ndim; i++) {
+    bool named = kl_axes_contain(axes, i);
+    if (named && from->dim[i] != 1 && !all) {
+      char text[KL_SHAPE_TEXT];
+      return kl_fail(KL_ESHAPE, "axis %d of shape %s has length %lld: only axes of length 1 can go", i + 1,
+                     kl_shape_text(from, text), (long long)from->dim[i]);
+    }
+    if (!named || from->dim[i] != 1) {
+      c->out[0].shape.dim[c->out[0].shape.ndim++] = from->dim[i];
+    }
+  }
+  return KL_OK;
+}
+
+const kl_op kl_op_squeeze = {
+    KL_ROW(squeeze, "Without axes of length 1: those named, or all."),
+    .params = squeeze_params,
+    .outputs = 1,
+    .infer = squeeze_infer,
+    .view = unit_axes_view,
+    .vjp = reshape_vjp,
+};
+
+static const kl_param slice_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("start_indices", KL_STARTS),
+                                        KL_PARAM("shape", KL_SHAPE), {0}};
+
+/* Checks a window of `size` at `starts` (negative: from the end) inside `from`; makes the starts non-negative. */
+static kl_status check_window(const kl_shape *from, kl_attr *starts, const int64_t *size, int nsize) {
+  if (starts->n != from->ndim || nsize != from->ndim) {
+    return kl_fail(KL_ESHAPE, "the tensor has %d axes, start_indices %d and the shape %d", from->ndim, starts->n, nsize);
+  }
+  for (int i = 0; i < from->ndim; i++) {
+    if (starts->v[i] < 0 && from->dim[i] != KL_UNKNOWN) {
+      starts->v[i] += from->dim[i];
+    }
+    int64_t least = size[i] == KL_UNKNOWN ? 0 : size[i]; /* the rest of the axis may be nothing */
+    bool known = from->dim[i] != KL_UNKNOWN;
+    if (starts->v[i] < 0 || size[i] < KL_UNKNOWN || (known && starts->v[i] > from->dim[i] - least)) {
+      char text[KL_SHAPE_TEXT];
+      return kl_fail(KL_ESHAPE, "%lld elements from position %lld on are not inside axis %d of shape %s",
+                     (long long)size[i], (long long)starts->v[i] + 1, i + 1, kl_shape_text(from, text));
+    }
+  }
+  return KL_OK;
+}
+
+/* A length of -1 takes the rest of the axis. */
+static kl_status slice_infer(kl_infer *c) {
+  const kl_shape *from = &c->in[0].shape;
+  kl_attr *starts = &c->attrs[0], *size = &c->attrs[1];
+  c->out[0] = (kl_spec){c->in[0].dtype, {.ndim = from->ndim}};
+  KL_TRY(check_window(from, starts, size->v, size->n));
+  for (int i = 0; i < from->ndim; i++) {
+    if (size->v[i] == -1 && from->dim[i] != KL_UNKNOWN) {
+      size->v[i] = from->dim[i] - starts->v[i];
+    }
+    c->out[0].shape.dim[i] = size->v[i];
+  }
+  return KL_OK;
+}
+
+static kl_status slice_view(const kl_attr *attrs, const kl_tensor *in, const kl_spec *spec, kl_tensor **out) {
+  int64_t offset = in->offset;
+  for (int i = 0; i < in->shape.ndim; i++) {
+    offset += attrs[0].v[i] * in->strides[i];
+  }
+  if (kl_shape_numel(&spec->shape) == 0) {
+    offset = in->offset; /* an empty window may begin behind the last element */
+  }
+  return kl_tensor_new_view(in, &spec->shape, in->strides, offset, out);
+}
+
+/* The cotangent in its place, zeros around it. */
+static kl_tensor *slice_vjp(kl_vjp *v) {
+  const kl_shape *from = &kl_vjp_in_spec(v, 0)->shape, *window = &kl_vjp_out_spec(v, 0)->shape;
+  kl_attr attrs[2] = {v->node->attrs[0], v->node->attrs[0]};
+  for (int i = 0; i < from->ndim; i++) {
+    attrs[1].v[i] = from->dim[i] - window->dim[i] - attrs[0].v[i];
+  }
+  return kl_build_op(&v->build, &kl_op_pad, attrs, 2,
+                     (kl_tensor *[2]){v->cotangents[0], kl_build_float(&v->build, 0)});
+}
+
+const kl_op kl_op_slice = {
+    KL_ROW(slice, "A window: `shape` elements from start_indices (from 1) on; a length of -1 takes the rest."),
+    .params = slice_params,
+    .outputs = 1,
+    .infer = slice_infer,
+    .view = slice_view,
+    .vjp = slice_vjp,
+};
+
+static const kl_param flip_params[] = {KL_PARAM("x", KL_TENSOR), KL_OPTIONAL("axis", KL_AXES), {0}};
+
+static kl_status flip_infer(kl_infer *c) {
+  c->out[0] = c->in[0];
+  return kl_axes_normalize(&c->attrs[0], c->in[0].shape.ndim);
+}
+
+static kl_status flip_view(const kl_attr *attrs, const kl_tensor *in, const kl_spec *spec, kl_tensor **out) {
+  int64_t strides[KL_MAX_NDIM], offset = in->offset;
+  bool empty = kl_shape_numel(&spec->shape) == 0;
+  for (int i = 0; i < in->shape.ndim; i++) {
+    bool flipped = kl_axes_contain(&attrs[0], i) && !empty;
+    strides[i] = flipped ? -in->strides[i] : in->strides[i];
+    offset += flipped ? (in->shape.dim[i] - 1) * in->strides[i] : 0;
+  }
+  return kl_tensor_new_view(in, &spec->shape, strides, offset, out);
+}
+
+static kl_tensor *flip_vjp(kl_vjp *v) {
+  return kl_build_op(&v->build, &kl_op_flip, v->node->attrs, 1, &v->cotangents[0]);
+}
+
+const kl_op kl_op_flip = {
+    KL_ROW(flip, "The elements in reverse order along the axes (all where none is given)."),
+    .params = flip_params,
+    .outputs = 1,
+    .infer = flip_infer,
+    .view = flip_view,
+    .vjp = flip_vjp,
+};
+
+static kl_status same_infer(kl_infer *c) {
+  c->out[0] = c->in[0];
+  return KL_OK;
+}
+
+static kl_status same_view(const kl_attr *attrs, const kl_tensor *in, const kl_spec *spec, kl_tensor **out) {
+  (void)attrs;
+  return kl_tensor_new_view(in, &spec->shape, in->strides, in->offset, out);
+}
+
+const kl_op kl_op_stop_gradient = {
+    KL_ROW(stop_gradient, "x itself; gradients do not pass."),
+    .params = kl_unary_params,
+    .outputs = 1,
+    .infer = same_infer,
+    .view = same_view,
+    KL_CONSTANT("it was asked to stop there"),
+};
+
+static const kl_param update_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("start_indices", KL_STARTS),
+                                         KL_PARAM("updates", KL_TENSOR), {0}};
+
+static kl_status update_infer(kl_infer *c) {
+  c->out[0] = c->in[0];
+  if (c->in[0].dtype != c->in[1].dtype) {
+    return kl_fail(KL_EDTYPE, "x is %s, updates are %s: cast one of them", kl_dtype_name(c->in[0].dtype),
+                   kl_dtype_name(c->in[1].dtype));
+  }
+  return check_window(&c->in[0].shape, &c->attrs[0], c->in[1].shape.dim, c->in[1].shape.ndim);
+}
+
+static kl_tensor *update_vjp(kl_vjp *v) {
+  kl_build *b = &v->build;
+  const kl_spec *updates = kl_vjp_in_spec(v, 1);
+  if (v->arg == 0) {
+    return kl_build_op(b, &kl_op_slice_update, v->node->attrs, 2,
+                       (kl_tensor *[2]){v->cotangents[0], kl_build_fill(b, updates, 0)});
+  }
+  kl_attr attrs[2] = {v->node->attrs[0], {.n = updates->shape.ndim, .given = 1}};
+  memcpy(attrs[1].v, updates->shape.dim, sizeof attrs[1].v);
+  return kl_build_op(b, &kl_op_slice, attrs, 1, &v->cotangents[0]);
+}
+
+const kl_op kl_op_slice_update = {
+    KL_ROW(slice_update, "x with `updates` written over the window that begins at start_indices (from 1)."),
+    .params = update_params,
+    .outputs = 1,
+    .infer = update_infer,
+    .vjp = update_vjp,
+};
+
+static const kl_param concatenate_params[] = {KL_PARAM("xs", KL_TENSORS), KL_DEFAULT("axis", KL_AXIS, -1), {0}};
+
+static kl_status concatenate_infer(kl_infer *c) {
+  kl_spec out = c->in[0];
+  char first[KL_SHAPE_TEXT], other[KL_SHAPE_TEXT];
+  KL_TRY(kl_axis_normalize(&c->attrs[0].v[0], out.shape.ndim));
+  int axis = (int)c->attrs[0].v[0];
+  for (int i = 1; i < c->nin; i++) {
+    const kl_shape *s = &c->in[i].shape;
+    bool fits = s->ndim == out.shape.ndim;
+    for (int k = 0; k < out.shape.ndim && fits; k++) {
+      int64_t x = out.shape.dim[k], y = s->dim[k];
+      fits = k == axis || x == y || x == KL_UNKNOWN || y == KL_UNKNOWN;
+      if (k != axis && x == KL_UNKNOWN) {
+        out.shape.dim[k] = y;
+      }
+    }
+    if (!fits) {
+      return kl_fail(KL_ESHAPE, "tensor %d of shape %s does not fit the first of shape %s: all axes but axis %d must agree",
+                     i + 1, kl_shape_text(s, other), kl_shape_text(&c->in[0].shape, first), axis + 1);
+    }
+    int64_t *total = &out.shape.dim[axis];
+    *total = *total == KL_UNKNOWN || s->dim[axis] == KL_UNKNOWN ? KL_UNKNOWN : *total + s->dim[axis];
+  }
+  c->out[0] = out;
+  return KL_OK;
+}
+
+static kl_tensor *concatenate_vjp(kl_vjp *v) {
+  int axis = (int)v->node->attrs[0].v[0];
+  const kl_shape *own = &kl_vjp_in_spec(v, v->arg)->shape;
+  kl_attr attrs[2] = {{.n = own->ndim, .given = 1}, {.n = own->ndim, .given = 1}};
+  memcpy(attrs[1].v, own->dim, sizeof attrs[1].v);
+  for (int i = 0; i < v->arg; i++) {
+    attrs[0].v[axis] += kl_vjp_in_spec(v, i)->shape.dim[axis];
+  }
+  return kl_build_op(&v->build, &kl_op_slice, attrs, 1, &v->cotangents[0]);
+}
+
+const kl_op kl_op_concatenate = {
+    KL_ROW(concatenate, "The tensors one behind the other along an axis; all other axes must agree."),
+    .alias = "concat",
+    .params = concatenate_params,
+    .types = KL_TYPES_PROMOTE,
+    .outputs = 1,
+    .infer = concatenate_infer,
+    .vjp = concatenate_vjp,
+};
+
+static const kl_param pad_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("before", KL_INTS), KL_PARAM("after", KL_INTS),
+                                      KL_DEFAULT_NUMBER("value", 0), {0}};
+
+static kl_status pad_infer(kl_infer *c) {
+  const kl_shape *from = &c->in[0].shape;
+  if (c->attrs[0].n != from->ndim || c->attrs[1].n != from->ndim) {
+    return kl_fail(KL_ESHAPE, "one padding per axis expected: the tensor has %d, got %d and %d", from->ndim,
+                   c->attrs[0].n, c->attrs[1].n);
+  }
+  c->out[0] = c->in[0];
+  for (int i = 0; i < from->ndim; i++) {
+    int64_t before = c->attrs[0].v[i], after = c->attrs[1].v[i];
+    if (before < 0 || after < 0 || before > INT32_MAX || after > INT32_MAX) {
+      return kl_fail(KL_ESHAPE, "padding of axis %d must not be negative or huge, got %lld and %lld", i + 1,
+                     (long long)before, (long long)after);
+    }
+    if (from->dim[i] != KL_UNKNOWN) {
+      c->out[0].shape.dim[i] = from->dim[i] + before + after;
+    }
+  }
+  if (c->in[1].shape.ndim != 0) {
+    return kl_fail(KL_ESHAPE, "the value to pad with must be a scalar");
+  }
+  return KL_OK;
+}
+
+static kl_tensor *pad_vjp(kl_vjp *v) {
+  kl_build *b = &v->build;
+  const kl_shape *from = &kl_vjp_in_spec(v, 0)->shape;
+  kl_attr attrs[2] = {v->node->attrs[0], {.n = from->ndim, .given = 1}};
+  memcpy(attrs[1].v, from->dim, sizeof attrs[1].v);
+  kl_tensor *inside = kl_build_op(b, &kl_op_slice, attrs, 1, &v->cotangents[0]);
+  if (v->arg == 0) {
+    return inside;
+  }
+  kl_attr all = {0};
+  return kl_build_sub(b, kl_build_sum(b, v->cotangents[0], &all, false), kl_build_sum(b, inside, &all, false));
+}
+
+const kl_op kl_op_pad = {
+    KL_ROW(pad, "x with `before` and `after` elements of a value around it, per axis."),
+    .params = pad_params,
+    .types = KL_TYPES_PROMOTE,
+    .outputs = 1,
+    .infer = pad_infer,
+    .vjp = pad_vjp,
 };

@@ -105,6 +105,8 @@ typedef struct kl_op {
   kl_tensor *(*vjp)(struct kl_vjp *v);
   unsigned saves;
   const char *constant;
+  /* True where output 0 should remember input 0, so that a loss can read logits instead of probabilities. */
+  bool (*links_logits)(const kl_attr *attrs, const kl_spec *in);
 } kl_op;
 
 /* The row of an id, in the order of the list. */

@@ -4,9 +4,10 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "tensor/variable.h"
 
 static uint64_t next_serial = 1;
+
+uint64_t kl_node_next_serial(void) { return next_serial++; }
 
 static size_t node_bytes(int nattrs, int nin, int nout) {
   return sizeof(kl_node) + sizeof(kl_edge) * (size_t)(nin + nout) + sizeof(kl_attr) * (size_t)nattrs;
@@ -47,9 +48,7 @@ kl_node *kl_node_retain(kl_node *node) {
 
 static void release_contents(kl_node *node) {
   for (int i = 0; i < node->nin + node->nout; i++) {
-    kl_edge *e = &node->in[i];
-    kl_tensor_release(e->value);
-    kl_variable_release(e->variable);
+    kl_tensor_release(node->in[i].value);
   }
   if (node->foreign != NULL) {
     node->foreign->release(node->foreign);
@@ -75,11 +74,4 @@ void kl_node_release(kl_node *node) {
     release_contents(head);
   }
   draining = false;
-}
-
-void kl_edge_keep(kl_edge *e, kl_tensor *t) {
-  if (t->variable != NULL && e->variable == NULL) {
-    e->variable = kl_variable_retain(t->variable);
-  }
-  e->value = kl_tensor_retain(t);
 }

@@ -25,7 +25,6 @@ typedef struct kl_attr {
 typedef struct kl_edge {
   uint64_t id;
   kl_tensor *value;             /* owned, or NULL where it is not kept */
-  struct kl_variable *variable; /* owned, in functional graphs: the input is this variable, read when the node runs */
   kl_spec spec;
 } kl_edge;
 
@@ -43,16 +42,18 @@ typedef struct kl_node {
   kl_edge *in;               /* nin */
   kl_edge *out;              /* nout */
   kl_foreign *foreign;       /* owned, or NULL */
+  int64_t mark;        /* for whoever holds the graph */
   struct kl_node *next_dead; /* work list of kl_node_release */
 } kl_node;
 
 /* A node with the specs and ids of the given tensors and no values kept; attrs has nattrs entries, copied.
  * NULL after kl_fail(KL_ENOMEM). */
 kl_node *kl_node_new(const struct kl_op *op, int nattrs, const kl_attr *attrs, int nin, kl_tensor *const *in, int nout);
+
+/* The next number in the order of nodes, for what is ordered among them. */
+uint64_t kl_node_next_serial(void);
+
 kl_node *kl_node_retain(kl_node *node);
 void kl_node_release(kl_node *node); /* NULL is allowed */
-
-/* Lets edge `e` own `t` (or its variable). */
-void kl_edge_keep(kl_edge *e, kl_tensor *t);
 
 #endif

@@ -49,6 +49,7 @@ static kl_tensor *tensor_alloc(kl_dtype dtype) {
     t->node = NULL;
     t->index = 0;
     t->variable = NULL;
+    t->logits = NULL;
     live++;
   }
   return t;
@@ -101,6 +102,18 @@ kl_status kl_tensor_new_valueless(const kl_spec *spec, kl_node *node, int index,
   return KL_OK;
 }
 
+kl_status kl_tensor_new_alias(const kl_tensor *t, kl_tensor **out) {
+  kl_spec spec = kl_tensor_spec(t);
+  KL_TRY(kl_tensor_new_valueless(&spec, t->node, t->index, t->flags, out));
+  (*out)->id = t->id;
+  if (t->storage != NULL) {
+    memcpy((*out)->strides, t->strides, sizeof t->strides);
+    (*out)->offset = t->offset;
+    (*out)->storage = kl_storage_retain(t->storage);
+  }
+  return KL_OK;
+}
+
 static kl_tensor *weak_alloc(kl_dtype dtype, kl_weak weak) {
   kl_tensor *t = tensor_alloc(dtype);
   if (t != NULL) {
@@ -138,6 +151,7 @@ void kl_tensor_release(kl_tensor *t) {
     return;
   }
   kl_storage_release(t->storage);
+  kl_tensor_release(t->logits);
   kl_node *node = t->node;
   kl_free(t, sizeof *t);
   live--;

@@ -1,5 +1,5 @@
--- Arrays in plain Lua, for reference values: {shape = {...}, [1] .. [n] in C order}.  Slow and obvious on purpose; nothing
--- here uses kl.
+-- Arrays in plain Lua, for reference values: {shape = {...}, [1] .. [n] in C order}.  Slow and obvious on purpose;
+-- nothing here uses kl.
 local nd = {}
 nd.__index = nd
 
@@ -92,6 +92,9 @@ function nd.map(f, ...)
     return f(table.unpack(values, 1, #arrays))
   end)
 end
+
+--- A number rounded to float32.
+function nd.float32(x) return (string.unpack("<f", string.pack("<f", x))) end
 
 --- Axis from 1 or -1 to a position from 1.
 function nd:axis(axis) return axis < 0 and #self.shape + axis + 1 or axis end

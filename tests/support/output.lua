@@ -1,6 +1,6 @@
--- Busted's output for the project: nothing for what passes, the whole message for what fails, one last line with counts.
--- Skipped ("pending") tests are named and count as neither.
-return function(options)
+-- Busted's output for the project: nothing for what passes, the whole message for what fails, one last line with
+-- counts. Skipped ("pending") tests are named and count as neither.
+return function()
   local busted = require "busted"
   local handler = require "busted.outputHandlers.base"()
 
@@ -9,8 +9,8 @@ return function(options)
     io.write(("%s: %s (%s:%s)\n"):format(kind, item.name or "?", where,
       item.element and item.element.trace and item.element.trace.currentline or "?"))
     if item.message then
-      io.write("  ", (type(item.message) == "string" and item.message or require "pl.pretty".write(item.message)):gsub("\n", "\n  "),
-        "\n")
+      local text = type(item.message) == "string" and item.message or require "pl.pretty".write(item.message)
+      io.write("  ", text:gsub("\n", "\n  "), "\n")
     end
     if item.trace and item.trace.traceback and kind == "ERROR" then io.write(item.trace.traceback, "\n") end
   end

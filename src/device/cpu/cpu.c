@@ -67,6 +67,23 @@ static const level *current(void) {
   return chosen;
 }
 
+const char *kl_device_cpu_name(void) {
+  static char name[128];
+  char line[256];
+  FILE *f = name[0] != '\0' ? NULL : fopen("/proc/cpuinfo", "re");
+  while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+    const char *colon = strchr(line, ':');
+    if (strncmp(line, "model name", 10) == 0 && colon != NULL) {
+      snprintf(name, sizeof name, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+      break;
+    }
+  }
+  if (f != NULL) {
+    fclose(f);
+  }
+  return name[0] != '\0' ? name : "unknown";
+}
+
 const char *kl_device_cpu_level(void) { return current()->name; }
 const char *kl_device_blas_name(void) { return kl_blas_name(); }
 int kl_device_threads(void) { return kl_pool_threads(); }

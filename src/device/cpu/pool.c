@@ -22,21 +22,22 @@
 #define MAX_THREADS 256
 #define SPIN_NANOSECONDS 200000
 
-typedef struct worker {
-  pthread_t thread;
-  int index;
-  _Alignas(64) atomic_uint done; /* generation it has finished */
-} worker;
+/* The blocks of one owner that nobody has claimed: generation in the high half, number left in the low half.  A thread that
+ * comes late to a region finds another generation, or nothing left. */
+typedef struct claims {
+  _Alignas(64) _Atomic uint64_t state;
+} claims;
 
 static struct {
   int threads; /* 0: not decided yet */
   int started; /* workers alive: indices 1 .. started */
   pid_t owner;
-  worker *workers[MAX_THREADS];
-  /* The region. */
+  pthread_t workers[MAX_THREADS];
+  /* The region; written only while no block of the last one is left. */
   kl_block f;
   void *context;
-  int64_t blocks;
+  claims claimed[MAX_THREADS];
+  _Alignas(64) _Atomic int64_t finished; /* blocks done */
   _Alignas(64) atomic_uint generation;
   atomic_int sleepers;
   atomic_bool quit;
@@ -78,11 +79,11 @@ static int64_t nanoseconds(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Waits until *word != seen: spinning first, sleeping if `may_sleep`. */
-static void wait_for_change(atomic_uint *word, unsigned seen, bool may_sleep) {
+/* Waits until the generation is another than `seen`: spinning first, then asleep. */
+static void wait_for_region(unsigned seen) {
   int64_t start = 0;
   for (unsigned spins = 1;; spins++) {
-    if (atomic_load_explicit(word, memory_order_acquire) != seen) {
+    if (atomic_load_explicit(&pool.generation, memory_order_acquire) != seen) {
       return;
     }
     pause_briefly();
@@ -95,43 +96,63 @@ static void wait_for_change(atomic_uint *word, unsigned seen, bool may_sleep) {
       }
     }
   }
-  while (atomic_load(word) == seen) {
-    if (may_sleep) {
-      atomic_fetch_add(&pool.sleepers, 1);
-      syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
-      atomic_fetch_sub(&pool.sleepers, 1);
-    } else {
-      sched_yield(); /* the worker may need this core */
-    }
+  while (atomic_load(&pool.generation) == seen) {
+    atomic_fetch_add(&pool.sleepers, 1);
+    syscall(SYS_futex, &pool.generation, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    atomic_fetch_sub(&pool.sleepers, 1);
   }
 }
 
-static void run_share(int index) {
-  for (int64_t b = index; b < pool.blocks; b += pool.threads) {
-    pool.f(pool.context, b);
+/* Claims a block of `owner` in that generation; -1 if there is none left.  A claimed block keeps the region current until it
+ * is done, so the region's fields may be read after the claim, and must not before. */
+static int64_t claim(int owner, unsigned generation) {
+  _Atomic uint64_t *state = &pool.claimed[owner].state;
+  uint64_t seen = atomic_load_explicit(state, memory_order_acquire);
+  while ((unsigned)(seen >> 32) == generation && (uint32_t)seen != 0) {
+    if (atomic_compare_exchange_weak_explicit(state, &seen, seen - 1, memory_order_acq_rel, memory_order_acquire)) {
+      return owner + (int64_t)((uint32_t)seen - 1) * pool.threads;
+    }
+  }
+  return -1;
+}
+
+/* Own blocks first, then those that others have not begun. */
+static void work(int index, unsigned generation) {
+  int64_t done = 0;
+  int threads = pool.threads;
+  for (int i = 0; i < threads; i++) {
+    int owner = (index + i) % threads;
+    int64_t block;
+    while ((block = claim(owner, generation)) >= 0) {
+      pool.f(pool.context, block);
+      done++;
+    }
+  }
+  if (done > 0) {
+    atomic_fetch_add_explicit(&pool.finished, done, memory_order_release);
   }
 }
 
 static void *worker_main(void *argument) {
-  worker *self = argument;
+  int index = (int)(intptr_t)argument;
   kl_pool_set_float();
-  unsigned seen = atomic_load(&self->done);
+  unsigned seen = 0;
   for (;;) {
-    wait_for_change(&pool.generation, seen, true);
+    wait_for_region(seen);
     if (atomic_load(&pool.quit)) {
       return NULL;
     }
-    seen = atomic_load(&pool.generation);
-    run_share(self->index);
-    atomic_store_explicit(&self->done, seen, memory_order_release);
+    seen = atomic_load_explicit(&pool.generation, memory_order_acquire);
+    work(index, seen);
   }
 }
 
-static void publish(void) {
-  atomic_fetch_add(&pool.generation, 1);
+static unsigned publish(void) {
+  unsigned generation = atomic_fetch_add(&pool.generation, 1) + 1;
   if (atomic_load(&pool.sleepers) > 0) {
     syscall(SYS_futex, &pool.generation, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
   }
+  return generation;
 }
 
 static void stop_workers(void) {
@@ -139,14 +160,11 @@ static void stop_workers(void) {
     atomic_store(&pool.quit, true);
     publish();
     for (int i = 1; i <= pool.started; i++) {
-      pthread_join(pool.workers[i]->thread, NULL);
+      pthread_join(pool.workers[i], NULL);
     }
     atomic_store(&pool.quit, false);
   }
-  for (int i = 1; i <= pool.started; i++) {
-    free(pool.workers[i]); /* in a forked child: the structures, the threads are not there */
-  }
-  pool.started = 0;
+  pool.started = 0; /* in a forked child: the threads are not there */
 }
 
 /* Fewer threads than wanted are no error: the work is done all the same. */
@@ -161,26 +179,15 @@ static void start_workers(void) {
   }
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = 0;
-  while (pool.started < pool.threads - 1 && error == 0) {
-    worker *w = aligned_alloc(64, sizeof *w);
-    if (w == NULL) {
-      error = ENOMEM;
+  while (pool.started < pool.threads - 1) {
+    int index = pool.started + 1;
+    if (pthread_create(&pool.workers[index], NULL, worker_main, (void *)(intptr_t)index) != 0) {
+      pool.threads = index;
       break;
     }
-    w->index = pool.started + 1;
-    atomic_init(&w->done, atomic_load(&pool.generation));
-    error = pthread_create(&w->thread, NULL, worker_main, w);
-    if (error != 0) {
-      free(w);
-      break;
-    }
-    pool.workers[++pool.started] = w;
+    pool.started = index;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (error != 0) {
-    pool.threads = pool.started + 1;
-  }
 }
 
 static int default_threads(void) {
@@ -220,16 +227,19 @@ void kl_pool_run(int64_t blocks, kl_block f, void *context) {
     }
     return;
   }
+  unsigned next = atomic_load(&pool.generation) + 1;
   pool.f = f;
   pool.context = context;
-  pool.blocks = blocks;
-  publish();
-  run_share(0);
-  unsigned now = atomic_load(&pool.generation);
-  for (int i = 1; i <= pool.started; i++) {
-    unsigned seen;
-    while ((seen = atomic_load_explicit(&pool.workers[i]->done, memory_order_acquire)) != now) {
-      wait_for_change(&pool.workers[i]->done, seen, false);
+  atomic_store_explicit(&pool.finished, 0, memory_order_relaxed);
+  for (int i = 0; i < pool.threads; i++) {
+    uint64_t left = blocks > i ? (uint64_t)((blocks - i - 1) / pool.threads + 1) : 0;
+    atomic_store_explicit(&pool.claimed[i].state, (uint64_t)next << 32 | left, memory_order_release);
+  }
+  work(0, publish());
+  for (unsigned spins = 1; atomic_load_explicit(&pool.finished, memory_order_acquire) != blocks; spins++) {
+    pause_briefly();
+    if (spins % 4096 == 0) {
+      sched_yield(); /* somebody holds the last block and may need this core */
     }
   }
 }

@@ -93,6 +93,84 @@ static kl_cell add_integers(kl_cell a, kl_cell b) {
   return (kl_cell){.integer = (int64_t)((uint64_t)a.integer + (uint64_t)b.integer)};
 }
 
+/* Products.  Floats are multiplied in double: no reordering for speed, one rounding to float32 at the end. */
+#define NUMBER_ROW(name, type, start, step)          \
+  static kl_cell name(int64_t n, const void *data) { \
+    const type *x = data;                            \
+    double s = (start);                              \
+    for (int64_t i = 0; i < n; i++) {                \
+      const double a = (double)x[i];                 \
+      s = (step);                                    \
+    }                                                \
+    return (kl_cell){.number = s};                   \
+  }
+NUMBER_ROW(prod_row_f32, float, 1, s *a)
+NUMBER_ROW(prod_row_f64, double, 1, s *a)
+INTEGER_ROW(prod_row_i32, int32_t, 1, s *a)
+INTEGER_ROW(prod_row_i64, int64_t, 1, s *a)
+INTEGER_ROW(prod_row_u8, uint8_t, 1, s *a)
+COLUMNS(prod_f32, float, double, number, double, s *a)
+COLUMNS(prod_f64, double, double, number, double, s *a)
+COLUMNS(prod_i32, int32_t, uint64_t, integer, int64_t, s *a)
+COLUMNS(prod_i64, int64_t, uint64_t, integer, int64_t, s *a)
+COLUMNS(prod_u8, uint8_t, uint64_t, integer, int64_t, s *a)
+static kl_cell multiply_numbers(kl_cell a, kl_cell b) { return (kl_cell){.number = a.number * b.number}; }
+static kl_cell multiply_integers(kl_cell a, kl_cell b) {
+  return (kl_cell){.integer = (int64_t)((uint64_t)a.integer * (uint64_t)b.integer)};
+}
+
+/* Extrema: order does not matter, so lanes are free; a NaN stays. */
+#define SIGNED_ROW(name, type, step)                 \
+  static kl_cell name(int64_t n, const void *data) { \
+    const type *x = data;                            \
+    int64_t s = (int64_t)x[0];                       \
+    for (int64_t i = 1; i < n; i++) {                \
+      const int64_t a = (int64_t)x[i];               \
+      s = (step);                                    \
+    }                                                \
+    return (kl_cell){.integer = s};                  \
+  }
+#define EXTREMUM(op, vf_op, compare)                                                        \
+  static kl_cell op##_row_f32(int64_t n, const void *data) {                                \
+    const float *x = data;                                                                  \
+    kl_vf s = vf_set(x[0]);                                                                 \
+    int64_t i = 0;                                                                          \
+    for (; i + KL_LANES <= n; i += KL_LANES) {                                              \
+      s = vf_op(s, vf_load(x + i));                                                         \
+    }                                                                                       \
+    float y = s[0];                                                                         \
+    for (int lane = 1; lane < KL_LANES; lane++) {                                           \
+      y = y compare s[lane] || y != y ? y : s[lane];                                        \
+    }                                                                                       \
+    for (; i < n; i++) {                                                                    \
+      y = y compare x[i] || y != y ? y : x[i];                                              \
+    }                                                                                       \
+    return (kl_cell){.number = (double)y};                                                  \
+  }                                                                                         \
+  NUMBER_ROW(op##_row_f64, double, x[0], s compare a || s != s ? s : a)                     \
+  SIGNED_ROW(op##_row_i32, int32_t, s compare a ? s : a)                                    \
+  SIGNED_ROW(op##_row_i64, int64_t, s compare a ? s : a)                                    \
+  SIGNED_ROW(op##_row_u8, uint8_t, s compare a ? s : a)                                     \
+  COLUMNS(op##_f32, float, float, number, double, s compare a || s != s ? s : a)            \
+  COLUMNS(op##_f64, double, double, number, double, s compare a || s != s ? s : a)          \
+  COLUMNS(op##_i32, int32_t, int64_t, integer, int64_t, s compare a ? s : a)                \
+  COLUMNS(op##_i64, int64_t, int64_t, integer, int64_t, s compare a ? s : a)                \
+  COLUMNS(op##_u8, uint8_t, int64_t, integer, int64_t, s compare a ? s : a)                 \
+  static kl_cell op##_numbers(kl_cell a, kl_cell b) {                                       \
+    return a.number compare b.number || a.number != a.number ? a : b;                       \
+  }                                                                                         \
+  static kl_cell op##_integers(kl_cell a, kl_cell b) { return a.integer compare b.integer ? a : b; }
+
+EXTREMUM(max, vf_maximum, >)
+EXTREMUM(min, vf_minimum, <)
+
+INTEGER_ROW(any_row_u8, uint8_t, 0, s | a)
+COLUMNS(any_u8, uint8_t, uint8_t, integer, int64_t, s | a)
+static kl_cell any_integers(kl_cell a, kl_cell b) { return (kl_cell){.integer = a.integer | b.integer}; }
+INTEGER_ROW(all_row_u8, uint8_t, 1, s &a)
+COLUMNS(all_u8, uint8_t, uint8_t, integer, int64_t, s &a)
+static kl_cell all_integers(kl_cell a, kl_cell b) { return (kl_cell){.integer = a.integer & b.integer}; }
+
 #define FINISH(name, type, formula)                          \
   static void name(kl_cell cell, int64_t count, void *out) { \
     (void)count;                                             \
@@ -103,36 +181,69 @@ FINISH(finish_f32, float, cell.number)
 FINISH(finish_f64, double, cell.number)
 FINISH(finish_i32, int32_t, cell.integer)
 FINISH(finish_i64, int64_t, cell.integer)
+FINISH(finish_u8, uint8_t, cell.integer)
 FINISH(finish_mean_f32, float, cell.number / (double)count)
 FINISH(finish_mean_f64, double, cell.number / (double)count)
 
-#define REDUCER(name, start, adder, finisher)                                                         \
-  {                                                                                                   \
-    .identity = start, .row = sum_row_##name, .begin = sum_##name##_begin, .fold = sum_##name##_fold, \
-    .cell = sum_##name##_cell, .merge = adder, .finish = finisher,                                    \
+#define REDUCER(op, name, start, merger, finisher)                                                          \
+  {                                                                                                         \
+    .identity = start, .row = op##_row_##name, .begin = op##_##name##_begin, .fold = op##_##name##_fold,    \
+    .cell = op##_##name##_cell, .merge = merger, .finish = finisher,                                        \
   }
-#define ZERO \
-  { .number = 0 }
-#define ZERO_INTEGER \
-  { .integer = 0 }
+#define NUMBER(x) {.number = (x)}
+#define INTEGER(x) {.integer = (x)}
 
-static kl_status run_sum(const kl_call *c) {
-  static const kl_reducer reducers[KL_DTYPE_COUNT] = {
-      [KL_BOOL] = REDUCER(u8, ZERO_INTEGER, add_integers, finish_i32),
-      [KL_UINT8] = REDUCER(u8, ZERO_INTEGER, add_integers, finish_i32),
-      [KL_INT32] = REDUCER(i32, ZERO_INTEGER, add_integers, finish_i32),
-      [KL_INT64] = REDUCER(i64, ZERO_INTEGER, add_integers, finish_i64),
-      [KL_FLOAT32] = REDUCER(f32, ZERO, add_numbers, finish_f32),
-      [KL_FLOAT64] = REDUCER(f64, ZERO, add_numbers, finish_f64),
-  };
-  return kl_reduce_run(c, &reducers[c->in[0].dtype]);
-}
+/* Sums and products: bool and uint8 give int32. */
+#define ADDITIVE(op, kernel, neutral, numbers, integers)                                \
+  static kl_status run_##op(const kl_call *c) {                                         \
+    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                                \
+        [KL_BOOL] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),            \
+        [KL_UINT8] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),           \
+        [KL_INT32] = REDUCER(op, i32, INTEGER(neutral), integers, finish_i32),          \
+        [KL_INT64] = REDUCER(op, i64, INTEGER(neutral), integers, finish_i64),          \
+        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(neutral), numbers, finish_f32),          \
+        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(neutral), numbers, finish_f64),          \
+    };                                                                                  \
+    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                                 \
+  }                                                                                     \
+  const kl_kernel KL_K(kernel) = {.run = run_##op, .scratch = kl_reduce_scratch};
+
+ADDITIVE(sum, sum, 0, add_numbers, add_integers)
+ADDITIVE(prod, prod, 1, multiply_numbers, multiply_integers)
+
+/* Extrema keep the type; they are never asked of nothing. */
+#define EXTREMAL(op)                                                                    \
+  static kl_status run_##op(const kl_call *c) {                                         \
+    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                                \
+        [KL_BOOL] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),              \
+        [KL_UINT8] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),             \
+        [KL_INT32] = REDUCER(op, i32, INTEGER(0), op##_integers, finish_i32),           \
+        [KL_INT64] = REDUCER(op, i64, INTEGER(0), op##_integers, finish_i64),           \
+        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(0), op##_numbers, finish_f32),           \
+        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(0), op##_numbers, finish_f64),           \
+    };                                                                                  \
+    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                                 \
+  }                                                                                     \
+  const kl_kernel KL_K(op) = {.run = run_##op, .scratch = kl_reduce_scratch};
+
+EXTREMAL(max)
+EXTREMAL(min)
 
 static kl_status run_mean(const kl_call *c) {
-  static const kl_reducer f32 = REDUCER(f32, ZERO, add_numbers, finish_mean_f32);
-  static const kl_reducer f64 = REDUCER(f64, ZERO, add_numbers, finish_mean_f64);
+  static const kl_reducer f32 = REDUCER(sum, f32, NUMBER(0), add_numbers, finish_mean_f32);
+  static const kl_reducer f64 = REDUCER(sum, f64, NUMBER(0), add_numbers, finish_mean_f64);
   return kl_reduce_run(c, c->in[0].dtype == KL_FLOAT32 ? &f32 : &f64);
 }
-
-const kl_kernel KL_K(sum) = {.run = run_sum, .scratch = kl_reduce_scratch};
 const kl_kernel KL_K(mean) = {.run = run_mean, .scratch = kl_reduce_scratch};
+
+static kl_status run_any(const kl_call *c) {
+  static const kl_reducer reducer = REDUCER(any, u8, INTEGER(0), any_integers, finish_u8);
+  return kl_reduce_run(c, &reducer);
+}
+const kl_kernel KL_K(any) = {.run = run_any, .scratch = kl_reduce_scratch};
+
+static kl_status run_all(const kl_call *c) {
+  static const kl_reducer reducer = REDUCER(all, u8, INTEGER(1), all_integers, finish_u8);
+  return kl_reduce_run(c, &reducer);
+}
+const kl_kernel KL_K(all) = {.run = run_all, .scratch = kl_reduce_scratch};

@@ -109,16 +109,22 @@ KL_INLINE kl_vd vd_sqrt(kl_vd x) { return (kl_vd)_mm512_sqrt_pd((__m512d)x); }
 KL_INLINE kl_vf vf_round(kl_vf x) { return (kl_vf)_mm512_roundscale_ps((__m512)x, 8); }
 KL_INLINE kl_vf vf_floor(kl_vf x) { return (kl_vf)_mm512_roundscale_ps((__m512)x, 9); }
 KL_INLINE kl_vf vf_ceil(kl_vf x) { return (kl_vf)_mm512_roundscale_ps((__m512)x, 10); }
-/* 1/sqrt(x) for x > 0 to 1 ulp: a 14-bit estimate and one Newton step. */
+/* 1/sqrt(x) for normal x > 0 to 1.1 ulp: a 14-bit estimate and one Newton step, which makes NaN of infinity and 0:
+ * there the estimate, 0 or infinity, is the result. */
 KL_INLINE kl_vf vf_rsqrt(kl_vf x) {
   kl_vf y = (kl_vf)_mm512_rsqrt14_ps((__m512)x);
   kl_vf h = x * y;
-  return vf_fma(y * 0.5f, vf_fma(-h, y, vf_set(1.0f)), y);
+  __m512 r = (__m512)vf_fma(y * 0.5f, vf_fma(-h, y, vf_set(1.0f)), y);
+  return (kl_vf)_mm512_mask_mov_ps(r, _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q), (__m512)y);
 }
-/* 1/x for normal x to 1.5 ulp. */
+/* 1/x to 14 bits. */
+KL_INLINE kl_vf vf_reciprocal_estimate(kl_vf x) { return (kl_vf)_mm512_rcp14_ps((__m512)x); }
+/* 1/x to 0.6 ulp for normal x up to 2^125, in the same way.  Beyond, where 1/x is about to leave the normal range, 0
+ * may come. */
 KL_INLINE kl_vf vf_reciprocal(kl_vf x) {
-  kl_vf y = (kl_vf)_mm512_rcp14_ps((__m512)x);
-  return vf_fma(vf_fma(-x, y, vf_set(1.0f)), y, y);
+  kl_vf y = vf_reciprocal_estimate(x);
+  __m512 r = (__m512)vf_fma(vf_fma(-x, y, vf_set(1.0f)), y, y);
+  return (kl_vf)_mm512_mask_mov_ps(r, _mm512_cmp_ps_mask(r, r, _CMP_UNORD_Q), (__m512)y);
 }
 
 #elif defined(KL_ISA_AVX2)
@@ -130,16 +136,25 @@ KL_INLINE kl_vd vd_sqrt(kl_vd x) { return (kl_vd)_mm256_sqrt_pd((__m256d)x); }
 KL_INLINE kl_vf vf_round(kl_vf x) { return (kl_vf)_mm256_round_ps((__m256)x, 8); }
 KL_INLINE kl_vf vf_floor(kl_vf x) { return (kl_vf)_mm256_round_ps((__m256)x, 9); }
 KL_INLINE kl_vf vf_ceil(kl_vf x) { return (kl_vf)_mm256_round_ps((__m256)x, 10); }
-/* 1/sqrt(x) for x > 0 to 1 ulp: a 12-bit estimate and two Newton steps. */
+/* 1/sqrt(x) for normal x > 0 to 1.1 ulp: a 12-bit estimate and two Newton steps, which make NaN of infinity and 0:
+ * there the estimate, 0 or infinity, is the result. */
 KL_INLINE kl_vf vf_rsqrt(kl_vf x) {
   kl_vf y = (kl_vf)_mm256_rsqrt_ps((__m256)x);
-  y = vf_fma(y * 0.5f, vf_fma(-(x * y), y, vf_set(1.0f)), y);
-  return vf_fma(y * 0.5f, vf_fma(-(x * y), y, vf_set(1.0f)), y);
+  kl_vf z = vf_fma(y * 0.5f, vf_fma(-(x * y), y, vf_set(1.0f)), y);
+  __m256 r = (__m256)vf_fma(z * 0.5f, vf_fma(-(x * z), z, vf_set(1.0f)), z);
+  return (kl_vf)_mm256_blendv_ps(r, (__m256)y, _mm256_cmp_ps(r, r, _CMP_UNORD_Q));
 }
-KL_INLINE kl_vf vf_reciprocal(kl_vf x) {
+/* 1/x to 22 bits; NaN for 0 and infinity. */
+KL_INLINE kl_vf vf_reciprocal_estimate(kl_vf x) {
   kl_vf y = (kl_vf)_mm256_rcp_ps((__m256)x);
-  y = vf_fma(vf_fma(-x, y, vf_set(1.0f)), y, y);
   return vf_fma(vf_fma(-x, y, vf_set(1.0f)), y, y);
+}
+/* 1/x to 0.6 ulp for normal x up to 2^125, in the same way.  Beyond, where 1/x is about to leave the normal range, 0
+ * may come. */
+KL_INLINE kl_vf vf_reciprocal(kl_vf x) {
+  kl_vf y = vf_reciprocal_estimate(x);
+  __m256 r = (__m256)vf_fma(vf_fma(-x, y, vf_set(1.0f)), y, y);
+  return (kl_vf)_mm256_blendv_ps(r, _mm256_rcp_ps((__m256)x), _mm256_cmp_ps(r, r, _CMP_UNORD_Q));
 }
 
 #else
@@ -180,6 +195,49 @@ KL_INLINE kl_vf vf_ceil(kl_vf x) {
 KL_INLINE kl_vf vf_rsqrt(kl_vf x) { return 1.0f / vf_sqrt(x); }
 KL_INLINE kl_vf vf_reciprocal(kl_vf x) { return 1.0f / x; }
 
+#endif
+
+/* Masks as the machine likes them, mask registers or lanes of ones: gcc 12 turns a comparison into lanes even where a
+ * mask register is wanted.  vf_min and vf_max give b if either is NaN.  vm_odd: lanes whose lowest bit is set. */
+#if defined(KL_ISA_AVX512)
+typedef __mmask16 kl_vm;
+KL_INLINE kl_vf vf_min(kl_vf a, kl_vf b) { return (kl_vf)_mm512_min_ps((__m512)a, (__m512)b); }
+KL_INLINE kl_vf vf_max(kl_vf a, kl_vf b) { return (kl_vf)_mm512_max_ps((__m512)a, (__m512)b); }
+KL_INLINE kl_vm vm_less(kl_vf a, kl_vf b) { return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ); }
+KL_INLINE kl_vm vm_above(kl_vi a, kl_vi b) { return _mm512_cmpgt_epi32_mask((__m512i)a, (__m512i)b); }
+KL_INLINE kl_vm vm_odd(kl_vi a) { return _mm512_test_epi32_mask((__m512i)a, _mm512_set1_epi32(1)); }
+KL_INLINE int vm_any(kl_vm mask) { return mask != 0; }
+KL_INLINE kl_vf vm_select(kl_vm mask, kl_vf a, kl_vf b) {
+  return (kl_vf)_mm512_mask_blend_ps(mask, (__m512)b, (__m512)a);
+}
+/* p * 2^n for whole n, saturating at both ends. */
+KL_INLINE kl_vf vf_scale(kl_vf p, kl_vf n) { return (kl_vf)_mm512_scalef_ps((__m512)p, (__m512)n); }
+#elif defined(KL_ISA_AVX2)
+typedef kl_vi kl_vm;
+KL_INLINE kl_vf vf_min(kl_vf a, kl_vf b) { return (kl_vf)_mm256_min_ps((__m256)a, (__m256)b); }
+KL_INLINE kl_vf vf_max(kl_vf a, kl_vf b) { return (kl_vf)_mm256_max_ps((__m256)a, (__m256)b); }
+KL_INLINE kl_vm vm_less(kl_vf a, kl_vf b) { return a < b; }
+KL_INLINE kl_vm vm_above(kl_vi a, kl_vi b) { return a > b; }
+KL_INLINE kl_vm vm_odd(kl_vi a) { return a << 31; }
+KL_INLINE int vm_any(kl_vm mask) { return _mm256_movemask_ps((__m256)mask) != 0; }
+KL_INLINE kl_vf vm_select(kl_vm mask, kl_vf a, kl_vf b) {
+  return (kl_vf)_mm256_blendv_ps((__m256)b, (__m256)a, (__m256)mask);
+}
+#else
+typedef kl_vi kl_vm;
+KL_INLINE kl_vf vf_min(kl_vf a, kl_vf b) { return vf_select(a < b, a, b); }
+KL_INLINE kl_vf vf_max(kl_vf a, kl_vf b) { return vf_select(a > b, a, b); }
+KL_INLINE kl_vm vm_less(kl_vf a, kl_vf b) { return a < b; }
+KL_INLINE kl_vm vm_above(kl_vi a, kl_vi b) { return a > b; }
+KL_INLINE kl_vm vm_odd(kl_vi a) { return (a & 1) == 1; }
+KL_INLINE int vm_any(kl_vm mask) {
+  int any = 0;
+  for (int i = 0; i < KL_LANES; i++) {
+    any |= mask[i];
+  }
+  return any;
+}
+KL_INLINE kl_vf vm_select(kl_vm mask, kl_vf a, kl_vf b) { return vf_select(mask, a, b); }
 #endif
 
 /* numpy's rule: a NaN on either side is the result. */

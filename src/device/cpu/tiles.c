@@ -170,10 +170,14 @@ static void tile_copy1(int64_t n, void *out, const void *const *in) { memcpy(out
 static void tile_copy4(int64_t n, void *out, const void *const *in) { memcpy(out, in[0], (size_t)n * 4); }
 static void tile_copy8(int64_t n, void *out, const void *const *in) { memcpy(out, in[0], (size_t)n * 8); }
 
-void kl_tiles_gather(const kl_view *view, void *out) {
-  kl_view target = {.data = out, .dtype = view->dtype, .shape = view->shape};
-  kl_shape_contiguous(&view->shape, target.strides);
-  size_t size = kl_dtype_size(view->dtype);
-  kl_call c = {.nin = 1, .nout = 1, .in = view, .out = &target};
+void kl_tiles_copy(const kl_view *from, const kl_view *to) {
+  size_t size = kl_dtype_size(from->dtype);
+  kl_call c = {.nin = 1, .nout = 1, .in = from, .out = to};
   kl_tiles_run(&c, size == 1 ? tile_copy1 : size == 4 ? tile_copy4 : tile_copy8);
+}
+
+void kl_tiles_gather(const kl_view *view, void *out) {
+  kl_view to = {.data = out, .dtype = view->dtype, .shape = view->shape};
+  kl_shape_contiguous(&view->shape, to.strides);
+  kl_tiles_copy(view, &to);
 }

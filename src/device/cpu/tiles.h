@@ -17,6 +17,9 @@ kl_status kl_tiles_run(const kl_call *c, kl_tile tile);
 /* The `run` of an elementwise kernel: the tile for the dtype of the last input. */
 kl_status kl_tiles_run_elementwise(const kl_call *c);
 
+/* Copies between views of one shape and dtype, whatever their strides. */
+void kl_tiles_copy(const kl_view *from, const kl_view *to);
+
 /* Copies any strided view into contiguous memory. */
 void kl_tiles_gather(const kl_view *view, void *out);
 

@@ -1,7 +1,7 @@
 /* Matrix products.  Compiled once per instruction set.
  *
  * Float products run on our own tiles, by one rule for the order of rounding that immediate kernels and plans share
- * (gemm_body.h, docs/numerics.md).  Large ones, where no plan has anything to fuse, go to OpenBLAS: cut into fixed
+ * (matmul_body.h, docs/numerics.md).  Large ones, where no plan has anything to fuse, go to OpenBLAS: cut into fixed
  * blocks of the result, one single-threaded call each, so that bits depend on shapes and never on threads
  * (reliability.md D1). Integers run on a plain loop and wrap. */
 #include "base/size.h"
@@ -30,7 +30,7 @@ static int64_t gemm_block_length(int64_t k) {
 #define SET vf_set
 #define FMA vf_fma
 #define NAME(x) f32_##x
-#include "device/cpu/gemm_body.h"
+#include "device/cpu/matmul_body.h"
 #undef T
 #undef V
 #undef LANES
@@ -52,7 +52,7 @@ static int64_t gemm_block_length(int64_t k) {
 #define SET vd_set
 #define FMA vd_fma
 #define NAME(x) f64_##x
-#include "device/cpu/gemm_body.h"
+#include "device/cpu/matmul_body.h"
 
 #define INTEGER_PRODUCT(name, type, wide)                                                                       \
   static void name(int64_t m, int64_t n, int64_t depth, const type *a, int64_t rsa, int64_t csa, const type *b, \

@@ -1,4 +1,4 @@
-/* Products of matrices for one element type.  Included by gemm.c with T (element), V (vector), LANES, LOAD, LOAD_PART,
+/* Products of matrices for one element type.  Included by matmul.c with T (element), V (vector), LANES, LOAD, LOAD_PART,
  * STORE, STORE_PART, SET, FMA and NAME(x) defined.
  *
  * The bits are fixed by one rule (docs/numerics.md): K is cut into ceil(K / GEMM_K) blocks of equal length, the last

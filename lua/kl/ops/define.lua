@@ -1,0 +1,69 @@
+-- Defining composite operations: functions with positional arguments and at most one last table of named ones.
+local core = require "kl.core"
+local args = require "kl.args"
+local errors = require "kl.errors"
+
+--- A table of options: plain, not empty, all keys strings.
+local function is_options(value)
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
+  local first = next(value)
+  if first == nil then return false end
+  for key in pairs(value) do
+    if type(key) ~= "string" then return false end
+  end
+  return true
+end
+
+--- The argument `x` as primitives take it: a tensor or variable as it is, a number or nested tables as a tensor.
+local function to_tensor(name, x)
+  if core.kind(x) then return x end
+  local kind = type(x)
+  if kind ~= "number" and kind ~= "boolean" and (kind ~= "table" or getmetatable(x) ~= nil) then
+    errors.fail("%s: 'x' must be a tensor or a number, got %s", name, errors.show(x))
+  end
+  return core.tensor(x)
+end
+
+--- Wraps f, whose parameters are all positional, so that it can be called with options.  A parameter named x is a
+--- tensor.
+---@param name string      # "kl.leaky_relu", for messages
+---@param list table       # parameters as args.params takes them
+---@param f function
+---@return function
+local function define(name, list, f)
+  local params = args.params(list)
+  local count = #params
+  local function full(n, ...)
+    local given = {...}
+    local options = n > 0 and is_options(given[n]) and given[n] or nil
+    if options then
+      given[n] = nil
+      n = n - 1
+    end
+    if n > count then
+      errors.fail("%s takes at most %d argument%s, got %d", name, count, count == 1 and "" or "s", n)
+    end
+    for key, value in pairs(options or {}) do
+      local p = params.by_name[key]
+      if not p then
+        local known = {}
+        for i, q in ipairs(params) do known[i] = q.name end
+        errors.fail("%s: unknown option '%s'%s", name, key, errors.nearest(key, known))
+      end
+      if given[p.position] ~= nil then errors.fail("%s: '%s' is given twice, by position and by name", name, key) end
+      given[p.position] = value
+    end
+    for i, p in ipairs(params) do
+      if given[i] == nil then
+        if p.required then errors.fail("%s: '%s' is missing", name, p.name) end
+        given[i] = p.default
+      elseif p.name == "x" then
+        given[i] = to_tensor(name, given[i])
+      end
+    end
+    return f(table.unpack(given, 1, count))
+  end
+  return function(...) return full(select("#", ...), ...) end
+end
+
+return define

@@ -1,0 +1,165 @@
+-- Random numbers (design 7): counter-based generators, one seed.
+--
+-- A generator's key is a hash of (seed, path, n): the path of the object that owns it, and how many generators had used
+-- that path before since the last kl.set_seed.  kl.set_seed re-keys every living generator and zeroes it.
+local core = require "kl.core"
+local args = require "kl.args"
+local create = require "kl.ops.create"
+local errors = require "kl.errors"
+local names = require "kl.names"
+
+local prim = core.ops
+local random = {}
+
+local seed             -- the run's seed; drawn when first needed if the script sets none
+local uses = {}        -- path -> generators made on it since the last set_seed
+local generators = setmetatable({}, {__mode = "k"})
+
+--- A seed from the system, told to the user so that the run can be repeated.
+local function draw_seed()
+  local file <close> = io.open("/dev/urandom", "rb")
+  local bytes = file and file:read(4)
+  local drawn = bytes and ("<I4"):unpack(bytes) or os.time()
+  if core.is_program() then
+    io.stderr:write(("kl: seed %d (kl.set_seed(%d) repeats this run)\n"):format(drawn, drawn))
+  end
+  return drawn
+end
+
+--- The seed in use.
+---@return integer
+function random.get_seed()
+  seed = seed or draw_seed()
+  return seed
+end
+
+--- Fixes everything that is random from here on: initial weights, dropout, shuffles.
+---@param n integer
+function random.set_seed(n)
+  seed = args.check("kl.set_seed: the seed", n, "integer")
+  uses = {}
+  names.reset_keys()
+  for generator in pairs(generators) do generator:_rekey() end
+end
+
+---@class kl.random.SeedGenerator
+local Generator = {}
+Generator.__index = Generator
+Generator.__name = "kl.random.SeedGenerator"
+
+--- A generator.  Without a path it is the user's own; with `own_seed` it does not follow kl.set_seed.
+function random.new_generator(path, own_seed)
+  local n = uses[path] or 0
+  uses[path] = n + 1
+  local g = setmetatable({path = path, n = n, own_seed = own_seed}, Generator)
+  g:_rekey()
+  generators[g] = true
+  return g
+end
+
+function Generator:_rekey()
+  local key = core.generator_key(self.own_seed or random.get_seed(), self.path, self.n)
+  self._core = core.generator(key, 0)
+end
+
+--- The key tensor of the next draw of `count` elements; the generator advances.
+function Generator:next(count) return self._core:next(count) end
+
+--- {key, counter}: all there is to save.
+function Generator:state() return {self._core:state()} end
+function Generator:set_state(state) self._core:set_state(state[1], state[2]) end
+
+local generator_params = args.params{{"seed"}}
+
+--- kl.random.SeedGenerator{seed}: an own stream of random numbers, to be given as `seed` to layers and functions.
+function random.SeedGenerator(options)
+  local o = args.read("SeedGenerator", generator_params, options)
+  if o.seed ~= nil then args.check("SeedGenerator: 'seed'", o.seed, "integer") end
+  return random.new_generator("seed_generator", o.seed)
+end
+
+local global
+
+--- What `seed` means in a function: nil is the global generator, an integer a fresh stream, a generator itself.
+function random.resolve(given, path)
+  if given == nil then
+    global = global or random.new_generator("global")
+    return global
+  end
+  if math.type(given) == "integer" then
+    return setmetatable({path = path or "seed", n = 0, own_seed = given,
+      _core = core.generator(core.generator_key(given, path or "seed", 0), 0)}, Generator)
+  end
+  if getmetatable(given) == Generator then return given end
+  errors.fail("a seed must be an integer or a kl.random.SeedGenerator, got %s", errors.show(given))
+end
+
+local function numel(shape)
+  local n = 1
+  for _, length in ipairs(shape) do n = n * length end
+  return n
+end
+
+--- A key for a draw of that shape.
+local function key_for(shape, given) return random.resolve(given):next(numel(shape)) end
+
+local function distribution(name, first, first_default, second, second_default)
+  local params = args.params{{first, first_default}, {second, second_default}, {"dtype", "float32"}, {"seed"}}
+  local op = prim["random_" .. name]
+  return function(...)
+    local shape, o = create.read_shape("kl.random." .. name, params, ...)
+    return op(key_for(shape, o.seed), shape, o[first], o[second], o.dtype)
+  end
+end
+
+--- Uniform in [minval, maxval): kl.random.uniform{2, 3, minval = 0, maxval = 1, dtype = "float32", seed = nil}.
+random.uniform = distribution("uniform", "minval", 0.0, "maxval", 1.0)
+--- Normal: kl.random.normal{2, 3, mean = 0, stddev = 1}.
+random.normal = distribution("normal", "mean", 0.0, "stddev", 1.0)
+random.randn = random.normal
+--- Normal within two standard deviations of the mean.
+random.truncated_normal = distribution("truncated_normal", "mean", 0.0, "stddev", 1.0)
+
+local define = require "kl.ops.define"
+
+--- Integers, uniform in [minval, maxval).
+random.randint = define("kl.random.randint", {"shape", "minval", "maxval", {"dtype", "int32"}, {"seed"}},
+  function(shape, minval, maxval, dtype, given)
+    return prim.random_randint(key_for(shape, given), shape, minval, maxval, dtype)
+  end)
+
+--- 1 with probability p, else 0.
+random.bernoulli = define("kl.random.bernoulli", {"shape", {"p", 0.5}, {"dtype", "float32"}, {"seed"}},
+  function(shape, p, dtype, given)
+    return prim.random_bernoulli(key_for(shape, given), shape, p, dtype)
+  end)
+
+--- The numbers 0 to n - 1 in random order (int32).
+random.permutation = define("kl.random.permutation", {"n", {"seed"}}, function(n, given)
+  return prim.random_permutation(random.resolve(given):next(n), n)
+end)
+
+--- The slices of x along an axis in random order.
+random.shuffle = define("kl.random.shuffle", {"x", {"axis", 1}, {"seed"}}, function(x, axis, given)
+  local n = x.shape[axis < 0 and x.ndim + axis + 1 or axis]
+  return prim.take(x, random.permutation(n, given), axis)
+end)
+
+--- Each element times 1/(1 - rate), or 0 with probability rate.  noise_shape: the shape of the decisions, which are
+--- repeated to that of x (false takes x's own length).
+random.dropout = define("kl.random.dropout", {"x", "rate", {"noise_shape"}, {"seed"}}, function(x, rate, noise_shape, given)
+  local generator = random.resolve(given)
+  local own = x.shape
+  local shape = own
+  if noise_shape then
+    shape = {}
+    for i, length in ipairs(noise_shape) do shape[i] = length or own[i] end
+  end
+  local count = 1
+  for _, length in ipairs(shape) do count = count * (length or 0) end
+  local key = generator:next(count)
+  if not noise_shape then return prim.dropout(x, key, rate) end
+  return prim.multiply(x, prim.dropout(require "kl.ops.create".ones{shape, dtype = x.dtype}, key, rate))
+end)
+
+return random

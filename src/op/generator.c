@@ -1,0 +1,39 @@
+/* Generators. */
+#include "op/generator.h"
+
+#include "op/record.h"
+
+static uint64_t mix(uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9u;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111ebu;
+  return x ^ (x >> 31);
+}
+
+static uint64_t hash_number(uint64_t hash, uint64_t number) {
+  for (int i = 0; i < 8; i++) {
+    hash = (hash ^ ((number >> (8 * i)) & 0xff)) * 1099511628211u;
+  }
+  return hash;
+}
+
+uint64_t kl_generator_key(uint64_t seed, const char *path, uint64_t n) {
+  uint64_t hash = hash_number(14695981039346656037u, seed);
+  for (; *path != '\0'; path++) {
+    hash = (hash ^ (unsigned char)*path) * 1099511628211u;
+  }
+  return mix(hash_number(hash_number(hash, 0xff), n));
+}
+
+kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key) {
+  kl_shape shape = {1, {2}};
+  KL_TRY(kl_tensor_new(KL_INT64, &shape, key));
+  int64_t *words = kl_tensor_data(*key);
+  words[0] = (int64_t)g->key;
+  words[1] = (int64_t)g->counter;
+  if (kl_context_now->building == 0) {
+    g->counter += (uint64_t)n;
+  }
+  return KL_OK;
+}

@@ -1,0 +1,21 @@
+/* Random generators: a key and a counter.  Handing out a key for a draw of n elements advances the counter by n, at the
+ * moment the op passes the door and not when it runs, so that no pass over a recorded step can change a draw. */
+#ifndef KL_OP_GENERATOR_H
+#define KL_OP_GENERATOR_H
+
+#include <stdint.h>
+
+#include "tensor/tensor.h"
+
+typedef struct kl_generator {
+  uint64_t key, counter;
+} kl_generator;
+
+/* The key of (seed, path, n): a 64-bit hash (FNV-1a, mixed by splitmix64's finaliser). */
+uint64_t kl_generator_key(uint64_t seed, const char *path, uint64_t n);
+
+/* A new int64 tensor {key, counter} for a draw of n elements, and the advance.  While a functional graph is built nothing
+ * advances. */
+kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key);
+
+#endif

@@ -1,0 +1,138 @@
+/* The prompt: a line is tried as an expression first, then as a statement; an unfinished chunk asks for more.  Errors and
+ * Ctrl-C end the evaluation, not the prompt. */
+#include "repl.h"
+
+#include <lauxlib.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bind/program.h"
+
+static lua_State *running;
+
+static void stop(lua_State *L, lua_Debug *frame) {
+  (void)frame;
+  lua_sethook(L, NULL, 0, 0);
+  luaL_error(L, "interrupted");
+}
+
+/* lua_sethook is the one call of Lua's that a signal handler may make. */
+static void on_interrupt(int number) {
+  signal(number, SIG_DFL);
+  lua_sethook(running, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+/* One line without its newline, or NULL at the end of input.  [-0, +1 if not NULL] */
+static const char *read_line(lua_State *L, const char *prompt) {
+  char *line = NULL;
+  size_t size = 0;
+  if (isatty(STDIN_FILENO)) {
+    fputs(prompt, stdout);
+    fflush(stdout);
+  }
+  ssize_t n = getline(&line, &size, stdin);
+  if (n < 0) {
+    free(line);
+    return NULL;
+  }
+  if (n > 0 && line[n - 1] == '\n') {
+    n--;
+  }
+  lua_pushlstring(L, line, (size_t)n);
+  free(line);
+  return lua_tostring(L, -1);
+}
+
+/* The message of a chunk that merely stops too early ends in <eof>. */
+static int is_incomplete(lua_State *L, int status) {
+  static const char mark[] = "<eof>";
+  size_t n;
+  if (status != LUA_ERRSYNTAX) {
+    return 0;
+  }
+  const char *message = lua_tolstring(L, -1, &n);
+  return n >= sizeof mark - 1 && strcmp(message + n - (sizeof mark - 1), mark) == 0;
+}
+
+static int load_text(lua_State *L, const char *text) {
+  return luaL_loadbufferx(L, text, strlen(text), "=prompt", "t");
+}
+
+/* Turns the text at index 1 into a function, reading more lines while it is unfinished.  Leaves the function or a message
+ * above it. */
+static int load_chunk(lua_State *L) {
+  const char *text = lua_tostring(L, 1);
+  lua_pushfstring(L, "return %s", text);
+  if (load_text(L, lua_tostring(L, -1)) == LUA_OK) {
+    return LUA_OK;
+  }
+  for (;;) {
+    lua_settop(L, 1);
+    int status = load_text(L, lua_tostring(L, 1));
+    if (!is_incomplete(L, status)) {
+      return status;
+    }
+    lua_pop(L, 1);
+    if (read_line(L, ">> ") == NULL) {
+      return load_text(L, lua_tostring(L, 1));
+    }
+    lua_pushliteral(L, "\n");
+    lua_insert(L, -2);
+    lua_concat(L, 3);
+  }
+}
+
+static void print_results(lua_State *L, int n) {
+  if (n > 0) {
+    luaL_checkstack(L, LUA_MINSTACK, "too many results");
+    lua_getglobal(L, "print");
+    lua_insert(L, -n - 1);
+    kl_program_call(L, n, 0);
+  }
+}
+
+static int load_kl(lua_State *L) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "kl");
+  lua_call(L, 1, 1);
+  lua_setglobal(L, "kl");
+  return 0;
+}
+
+int kl_repl(lua_State *L) {
+  lua_pushcfunction(L, load_kl);
+  if (kl_program_call(L, 0, 0) != 0) {
+    return 1;
+  }
+  if (isatty(STDIN_FILENO)) {
+    printf("kl: the module is loaded as `kl`; Ctrl-D leaves\n");
+  }
+  running = L;
+  for (;;) {
+    lua_settop(L, 0);
+    if (read_line(L, "> ") == NULL) {
+      if (isatty(STDIN_FILENO)) {
+        printf("\n");
+      }
+      return 0;
+    }
+    if (load_chunk(L) != LUA_OK) {
+      fflush(stdout);
+      fprintf(stderr, "kl: %s\n", lua_tostring(L, -1));
+      continue;
+    }
+    lua_replace(L, 1);
+    lua_settop(L, 1);
+    signal(SIGINT, on_interrupt);
+    int failed = kl_program_call(L, 0, LUA_MULTRET);
+    if (!failed) {
+      print_results(L, lua_gettop(L));
+    }
+    signal(SIGINT, SIG_DFL);
+    lua_sethook(L, NULL, 0, 0);
+    fflush(stdout);
+  }
+}
