@@ -1,0 +1,2 @@
+-- Data sets.
+return {Dataset = require "kl.data.dataset"}

@@ -1,0 +1,2 @@
+-- Bundled data sets.
+return {mnist = require "kl.datasets.mnist"}

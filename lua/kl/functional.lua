@@ -1,0 +1,312 @@
+-- Functional graphs: what lies between symbolic inputs and outputs.
+--
+-- A symbolic tensor's origin (core.origin) is a table {layer, inputs, options, outputs, serial} for a call, or {op, inputs,
+-- serial} for a bare operation.  A graph is the list of the origins between its inputs and outputs in the order they were
+-- made; running it calls the layers again and applies the operations again.
+local core = require "kl.core"
+local errors = require "kl.errors"
+local tree = require "kl.tree"
+
+local functional = {}
+
+---@class kl.Graph
+local Graph = {}
+Graph.__index = Graph
+
+local function describe(t, origin)
+  if origin and origin.layer then return ("the output of layer '%s'"):format(origin.layer.name) end
+  if origin then return ("the output of kl.%s"):format(origin.op) end
+  return "a tensor of shape " .. core.shape_text(t)
+end
+
+--- The symbolic tensors a node is made from.
+local function needs(origin)
+  local list = {}
+  for _, structure in ipairs{origin.inputs, origin.options or nil} do
+    for _, leaf in ipairs(tree.flatten(structure)) do
+      if core.is_symbolic(leaf) then list[#list + 1] = leaf end
+    end
+  end
+  return list
+end
+
+--- All origins from which an output comes, in the order of a depth-first walk (a node after those it needs).  Keras orders
+--- layers by it.
+local function walk(inputs, outputs)
+  local finished, order, first_seen, count = {}, {}, {}, 0
+  local is_input = {}
+  for _, t in ipairs(inputs) do is_input[t] = true end
+  local function visit(t)
+    local origin = core.origin(t)
+    if not origin or finished[origin] then return end
+    finished[origin] = true
+    if origin.layer and not first_seen[origin.layer] then
+      first_seen[origin.layer] = count
+      count = count + 1
+    end
+    if not is_input[t] then
+      if origin.is_input then
+        errors.fail("the graph is not connected: %s is not among the model's inputs but is needed for its outputs",
+          describe(t, origin))
+      end
+      for _, leaf in ipairs(needs(origin)) do visit(leaf) end
+    end
+    order[#order + 1] = origin
+  end
+  for _, t in ipairs(outputs) do visit(t) end
+  return order, first_seen
+end
+
+--- The layers as Keras lists them: by depth (distance from the outputs), deepest first, then by first_seen.
+local function list_layers(order, first_seen, inputs, is_input_origin)
+  local depth_of, layer_depth = {}, {}
+  for i = #order, 1, -1 do
+    local origin = order[i]
+    local depth = math.max(depth_of[origin] or 0, origin.layer and layer_depth[origin.layer] or 0)
+    depth_of[origin] = depth
+    if origin.layer then layer_depth[origin.layer] = depth end
+    if not is_input_origin[origin] then
+      for _, leaf in ipairs(needs(origin)) do
+        local from = core.origin(leaf)
+        depth_of[from] = math.max(depth_of[from] or 0, depth + 1)
+      end
+    end
+  end
+  for _, t in ipairs(inputs) do -- inputs that no output needs
+    local origin = core.origin(t)
+    if origin.layer and not layer_depth[origin.layer] then
+      layer_depth[origin.layer], first_seen[origin.layer] = 0, -1
+    end
+  end
+  local layers = {}
+  for layer in pairs(layer_depth) do layers[#layers + 1] = layer end
+  local serial = {}
+  for i, t in ipairs(inputs) do
+    local origin = core.origin(t)
+    if origin.layer then serial[origin.layer] = i end
+  end
+  table.sort(layers, function(a, b)
+    if layer_depth[a] ~= layer_depth[b] then return layer_depth[a] > layer_depth[b] end
+    if first_seen[a] ~= first_seen[b] then return first_seen[a] < first_seen[b] end
+    return (serial[a] or 0) < (serial[b] or 0)
+  end)
+  return layers
+end
+
+--- Replaces every symbolic tensor of a structure by the number of its slot, wrapped so that it is no other leaf.
+local slot_metatable = {}
+
+local function compile(structure, slot_of)
+  return tree.map(function(leaf)
+    if core.is_symbolic(leaf) then return setmetatable({slot = slot_of(leaf)}, slot_metatable) end
+    return leaf
+  end, structure)
+end
+
+local function fill(template, values)
+  if getmetatable(template) == slot_metatable then return values[template.slot] end
+  return tree.map(function(leaf)
+    if getmetatable(leaf) == slot_metatable then return values[leaf.slot] end
+    return leaf
+  end, template)
+end
+
+--- The graph between two structures of symbolic tensors.
+---@return kl.Graph
+function functional.capture(inputs, outputs)
+  local input_leaves, output_leaves = tree.flatten(inputs), tree.flatten(outputs)
+  local is_input_origin = {}
+  for i, t in ipairs(input_leaves) do
+    if not core.is_symbolic(t) then
+      errors.fail("input %d of the model must be a tensor made by kl.Input, got %s", i, errors.show(t))
+    end
+    is_input_origin[core.origin(t)] = true
+  end
+  for i, t in ipairs(output_leaves) do
+    if not core.is_symbolic(t) then
+      errors.fail("output %d of the model must come from its inputs through layers, got %s", i, errors.show(t))
+    end
+  end
+  local order, first_seen = walk(input_leaves, output_leaves)
+  local g = setmetatable({inputs = inputs, outputs = outputs, input_leaves = input_leaves, output_leaves = output_leaves}, Graph)
+  g.layers = list_layers(order, first_seen, input_leaves, is_input_origin)
+  local by_name = {}
+  for _, layer in ipairs(g.layers) do
+    if by_name[layer.name] then
+      errors.fail("two layers of the model are called '%s': layer names must differ", layer.name)
+    end
+    by_name[layer.name] = layer
+  end
+
+  -- Slots: one per tensor that flows.  A tensor is found by its origin and place, so that each is one slot.
+  local slots, slot_count = {}, 0
+  local function slot_of(t)
+    local origin, index = core.origin(t)
+    local of_origin = slots[origin]
+    if not of_origin then
+      of_origin = {}
+      slots[origin] = of_origin
+    end
+    if not of_origin[index] then
+      slot_count = slot_count + 1
+      of_origin[index] = slot_count
+    end
+    return of_origin[index]
+  end
+  g.input_slots = {}
+  local given = {}
+  for i, t in ipairs(input_leaves) do
+    g.input_slots[i] = slot_of(t)
+    given[core.origin(t)] = true
+  end
+  table.sort(order, function(a, b) return a.serial < b.serial end)
+  g.steps = {}
+  local step_of = {}
+  for _, origin in ipairs(order) do
+    if not given[origin] then
+      local step = {origin = origin, layer = origin.layer, options = origin.options or nil, slots = {}}
+      step_of[origin] = step
+      g.steps[#g.steps + 1] = step
+      if origin.layer then
+        step.inputs = compile(origin.inputs, slot_of)
+        if step.options then step.options = compile(step.options, slot_of) end
+        for index, leaf in ipairs(tree.flatten(origin.outputs)) do step.slots[index] = slot_of(leaf) end
+      else
+        step.inputs = {}
+        for i, leaf in ipairs(origin.inputs) do
+          step.inputs[i] = core.is_symbolic(leaf) and setmetatable({slot = slot_of(leaf)}, slot_metatable) or leaf
+        end
+      end
+    end
+  end
+  -- Results of bare operations that are used: any of them can apply the operation again.
+  local function note(t)
+    local origin, index = core.origin(t)
+    local step = step_of[origin]
+    if step and not step.layer then
+      step.tensor = t
+      step.slots[index + 1] = slot_of(t)
+    end
+  end
+  for _, t in ipairs(output_leaves) do note(t) end
+  for origin in pairs(step_of) do
+    for _, leaf in ipairs(needs(origin)) do note(leaf) end
+  end
+  g.output_template = compile(outputs, slot_of)
+  return g
+end
+
+--- The calls of each layer inside this graph, in the order they were made.
+---@return table<kl.Layer, table[]>
+function Graph:calls_by_layer()
+  local calls = {}
+  for _, layer in ipairs(self.layers) do calls[layer] = {} end
+  for _, t in ipairs(self.input_leaves) do
+    local origin = core.origin(t)
+    if calls[origin.layer] then table.insert(calls[origin.layer], origin) end
+  end
+  for _, step in ipairs(self.steps) do
+    if step.layer then table.insert(calls[step.layer], step.origin) end
+  end
+  return calls
+end
+
+--- Names of the inputs: those of their layers.
+function Graph:input_names()
+  local list = {}
+  for i, t in ipairs(self.input_leaves) do
+    local origin = core.origin(t)
+    list[i] = origin.layer and origin.layer.name or ("input_%d"):format(i)
+  end
+  return list
+end
+
+--- Names of the outputs: those of the layers that made them; a table of outputs has its own.
+function Graph:output_names()
+  local own = not tree.is_leaf(self.outputs) and tree.names(self.outputs)
+  if own then return own end
+  local list = {}
+  for i, t in ipairs(self.output_leaves) do
+    local origin = core.origin(t)
+    list[i] = origin.layer and origin.layer.name or origin.op or ("output_%d"):format(i)
+  end
+  return list
+end
+
+--- The given data as a list in the order of the inputs: a single tensor, a list by position, or a table by input name.
+function Graph:arrange(given)
+  local leaves = self.input_leaves
+  if tree.is_leaf(given) then
+    if #leaves ~= 1 then errors.fail("the model has %d inputs (%s), got one tensor", #leaves, table.concat(self:input_names(), ", ")) end
+    return {given}
+  end
+  local names = tree.names(given)
+  local list = {}
+  if names then
+    local wanted = not tree.is_leaf(self.inputs) and tree.names(self.inputs) or self:input_names()
+    for i, name in ipairs(wanted) do
+      if given[name] == nil then
+        errors.fail("input '%s' is missing: the model takes (%s), got (%s)", name, table.concat(wanted, ", "),
+          table.concat(names, ", "))
+      end
+      list[i] = given[name]
+    end
+    return list
+  end
+  list = tree.flatten(given)
+  if #list ~= #leaves then
+    errors.fail("the model has %d inputs (%s), got %d", #leaves, table.concat(self:input_names(), ", "), #list)
+  end
+  return list
+end
+
+--- A tensor for an input: a missing last axis of length 1 is added, a superfluous one goes; the dtype is the declared one.
+local function adapt(t, declared, name)
+  local want, have = declared.shape, t.shape
+  if #have == #want - 1 and want[#want] == 1 then
+    t = core.ops.expand_dims(t, -1)
+  elseif #have == #want + 1 and have[#have] == 1 then
+    t = core.ops.squeeze(t, -1)
+  end
+  have = t.shape
+  local fits = #have == #want
+  for i, n in ipairs(want) do
+    fits = fits and (not n or not have[i] or have[i] == n)
+  end
+  if not fits then
+    errors.fail("input '%s' of the model has shape %s, got %s", name, core.shape_text(declared), core.shape_text(t))
+  end
+  if t.dtype ~= declared.dtype then t = core.ops.cast(t, declared.dtype) end
+  return t
+end
+
+--- Runs the graph on data (or on symbolic tensors: the model is then part of a larger graph).
+function Graph:run(given, options)
+  local list = self:arrange(given)
+  local values = {}
+  for i, t in ipairs(self.input_leaves) do
+    values[self.input_slots[i]] = adapt(list[i], t, core.origin(t).layer and core.origin(t).layer.name or tostring(i))
+  end
+  for _, step in ipairs(self.steps) do
+    if step.layer then
+      local call_options = step.options and fill(step.options, values) or nil
+      local outputs = step.layer(fill(step.inputs, values), call_options)
+      if #step.slots == 1 and core.kind(outputs) then
+        values[step.slots[1]] = outputs
+      else
+        for i, leaf in ipairs(tree.flatten(outputs)) do values[step.slots[i]] = leaf end
+      end
+    else
+      local inputs = {}
+      for i, leaf in ipairs(step.inputs) do
+        inputs[i] = getmetatable(leaf) == slot_metatable and values[leaf.slot] or leaf
+      end
+      local results = core.reapply(step.tensor, inputs)
+      for i, slot in pairs(step.slots) do values[slot] = results[i] end
+    end
+  end
+  local _ = options
+  return fill(self.output_template, values)
+end
+
+return functional

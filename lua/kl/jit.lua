@@ -1,0 +1,42 @@
+-- kl.jit: a function whose calls are steps.
+--
+-- In this version a step runs its operations at once; what recorded steps will demand is enforced already: arguments and
+-- results are structures of tensors, and a step cannot be left by a yield.
+local core = require "kl.core"
+local args = require "kl.args"
+local errors = require "kl.errors"
+local tree = require "kl.tree"
+
+local jit_params = args.params{{"replay", false}}
+
+local function check(what, value, path)
+  if value == nil or type(value) == "boolean" or type(value) == "number" or type(value) == "string" or core.kind(value) then
+    return
+  end
+  if type(value) == "table" and getmetatable(value) == nil then
+    for _, key in ipairs(tree.names(value) or {}) do check(what, value[key], path .. "." .. key) end
+    for i = 1, #value do check(what, value[i], ("%s[%d]"):format(path, i)) end
+    return
+  end
+  errors.fail("kl.jit: %s must be a structure of tensors (lists and tables of tensors, numbers, strings, booleans); %s is %s",
+    what, path, errors.show(value))
+end
+
+--- A function that runs f as a step: everything f computes and does not return, assign to a variable or read is temporary.
+---@param f function
+---@param options? table # replay = false: f's Lua runs at every call
+---@return function
+local function jit(f, options)
+  if type(f) ~= "function" then errors.fail("kl.jit: a function expected, got %s", errors.show(f)) end
+  args.read("kl.jit", jit_params, options)
+  local function finish(...)
+    for i = 1, select("#", ...) do check("results", (select(i, ...)), "result " .. i) end
+    return ...
+  end
+  return function(...)
+    for i = 1, select("#", ...) do check("arguments", (select(i, ...)), "argument " .. i) end
+    return finish(core.call_step(f, ...))
+  end
+end
+
+return jit

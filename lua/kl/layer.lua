@@ -1,0 +1,430 @@
+-- Layer: a module that is called on tensors, builds its weights at the first call, and can be part of a functional graph.
+--
+-- One call, in order (keras-semantics 8.1): inputs become tensors of the compute dtype; input_spec is checked; the layer
+-- is built; `training` is taken from the options, else from the enclosing call, else false; `call` runs; an activity
+-- regularizer adds its loss.  On symbolic inputs `call` runs on tensors without values and the result is one node.
+local core = require "kl.core"
+local Module = require "kl.module"
+local args = require "kl.args"
+local class = require "kl.class"
+local errors = require "kl.errors"
+local names = require "kl.names"
+local tree = require "kl.tree"
+
+---@class kl.Layer: kl.Module
+local Layer = Module:extend("Layer")
+
+--- What every layer accepts by name, besides its own `params`.
+Layer.common = args.params{{"name"}, {"trainable", true}, {"dtype"}, {"activity_regularizer"}, {"autocast", true}}
+Layer.params = args.params{}
+
+function Layer.__setup(object, ...)
+  Module.__setup(object)
+  rawset(object, "_name", false)
+  rawset(object, "_key", false)
+  rawset(object, "built", false)
+  rawset(object, "_trainable", true)
+  rawset(object, "_weights", {})
+  rawset(object, "_losses", {})
+  rawset(object, "_loss_holders", {})
+  rawset(object, "_calls", {})
+  rawset(object, "_config", {})
+  rawset(object, "_init_args", table.pack(...))
+  rawset(object, "_build_shape", false)
+  rawset(object, "compute_dtype", "float32")
+  rawset(object, "autocast", true)
+  rawset(object, "activity_regularizer", false)
+  rawset(object, "_generators", false)
+end
+
+function Layer.__ready(object)
+  if not object._name then object:_take_name() end
+end
+
+---@param given? table # own params by position or name, and name, trainable, dtype, activity_regularizer
+function Layer:init(given)
+  self:_set_options(args.read(getmetatable(self).__name, self.params, given, Layer.common))
+end
+
+--- Takes what args.read gave: the class's own parameters, and the common ones.
+function Layer:_set_options(own, common)
+  self._config = own
+  if common.name ~= nil then
+    args.check(getmetatable(self).__name .. ": 'name'", common.name, "string")
+    if common.name == "" or common.name:find("/", 1, true) then
+      errors.fail("%s: a name must not be empty or contain '/', got '%s'", getmetatable(self).__name, common.name)
+    end
+    self._name, self._key = common.name, common.name
+  end
+  self._trainable = common.trainable
+  if common.dtype ~= nil then
+    if common.dtype ~= "float32" and common.dtype ~= "float64" then
+      errors.fail("%s: dtype must be \"float32\" or \"float64\", got %s", getmetatable(self).__name, errors.show(common.dtype))
+    end
+    self.compute_dtype = common.dtype
+  end
+  self.autocast = common.autocast
+  if common.activity_regularizer ~= nil then
+    self.activity_regularizer = require "kl.regularizers".get(common.activity_regularizer)
+  end
+end
+
+--- Automatic names count from the snake-cased class name; models with a graph are called "functional".
+function Layer:_name_base() return names.snake_case(getmetatable(self).__name) end
+
+function Layer:_take_name() self._name, self._key = names.unique(self:_name_base()) end
+
+function Layer.get:name()
+  if not self._name then self:_take_name() end
+  return self._name
+end
+function Layer.set:name(name)
+  self._name = args.check("a layer's name", name, "string")
+end
+function Layer.get:dtype() return self.compute_dtype end
+
+-- The calls that are running: the innermost last.  A frame is closed when its call ends, however it ends.
+local stack = {}
+local frame_metatable = {__close = function(frame)
+  for i = #stack, frame.depth, -1 do stack[i] = nil end
+end}
+
+local function push(layer, training)
+  local depth = #stack + 1
+  local frame = setmetatable({layer = layer, training = training, depth = depth}, frame_metatable)
+  stack[depth] = frame
+  return frame
+end
+
+--- Opens the layer's name for what is built until the result is closed; nil if it is open already.
+function Layer:_scope()
+  local outer = stack[#stack]
+  if outer and outer.layer == self then return nil end
+  return push(self, outer and outer.training or false)
+end
+
+local function path_of(field)
+  local parts = {}
+  for i, frame in ipairs(stack) do
+    if field == "_name" then parts[i] = frame.layer.name else parts[i] = frame.layer.name and frame.layer._key end
+  end
+  return table.concat(parts, "/")
+end
+
+-- " (in layer a/b)" behind every error that arises while layers are called.
+core.set_error_context(function()
+  if #stack == 0 then return "" end
+  return (" (in layer '%s', a %s)"):format(path_of("_name"), getmetatable(stack[#stack].layer).__name)
+end)
+
+--- The path of the running call, for keys of random numbers.
+function Layer.key_path() return path_of("_key") end
+
+local weight_params = args.params{{"name"}, {"shape", {}}, {"initializer"}, {"dtype"}, {"trainable", true},
+  {"regularizer"}, {"constraint"}}
+
+--- A new variable of this layer.
+---@param given table # name, shape, initializer (glorot_uniform for floats, zeros otherwise), dtype, trainable, regularizer, constraint
+---@return kl.Variable
+function Layer:add_weight(given)
+  local o = args.read("add_weight", weight_params, given)
+  if self.built and not self._building then
+    errors.fail("%s: weights are made in init or build; this layer is built", self.name)
+  end
+  local shape = {}
+  for i = 1, #o.shape do
+    shape[i] = o.shape[i]
+    if math.type(shape[i]) ~= "integer" then
+      errors.fail("add_weight: axis %d of the shape of '%s' must be an integer, got %s", i, tostring(o.name),
+        errors.show(shape[i]))
+    end
+  end
+  local dtype = o.dtype or self.compute_dtype
+  local initializers = require "kl.initializers"
+  local initializer = initializers.get(o.initializer or (dtype:find("float") and "glorot_uniform" or "zeros"))
+  local name = o.name or "variable"
+  local scope <close> = self:_scope()
+  local value = core.outside(initializer, shape, dtype, path_of("_key") .. "/" .. name)
+  local regularizer = o.regularizer and require "kl.regularizers".get(o.regularizer)
+  local constraint = o.constraint and require "kl.constraints".get(o.constraint)
+  local v = require "kl.variable".new(value, {name = name, path = path_of("_name") .. "/" .. name,
+    trainable = o.trainable, regularizer = regularizer, constraint = constraint})
+  if not self._trainable then v.trainable = false end
+  table.insert(self._weights, v)
+  local _ = scope
+  return v
+end
+
+Layer.member_lists = {"_weights"}
+
+--- Trainable before non-trainable, as declared.
+function Layer.order_variables(own)
+  local list = {}
+  for pass = 1, 2 do
+    for _, v in ipairs(own) do
+      if v.declared_trainable == (pass == 1) then list[#list + 1] = v end
+    end
+  end
+  return list
+end
+
+Layer.get.weights = Module.get.variables
+Layer.get.trainable_weights = Module.get.trainable_variables
+Layer.get.non_trainable_weights = Module.get.non_trainable_variables
+
+function Layer.get:trainable() return self._trainable end
+
+--- Freezes or thaws this layer and all inside.
+function Layer.set:trainable(value)
+  args.check("trainable", value, "boolean")
+  local census = self:_census()
+  for _, module in ipairs(census.modules) do
+    if class.is(module, Layer) then module._trainable = value end
+  end
+  for _, v in ipairs(census.variables) do v.trainable = value and v.declared_trainable end
+end
+
+--- The values of all weights, in their order: tensors that do not change when the layer is trained on.
+---@return kl.Tensor[]
+function Layer:get_weights()
+  local values = {}
+  for i, w in ipairs(self.weights) do values[i] = w.value end
+  return values
+end
+
+--- Sets all weights; count and shapes must fit.
+---@param values any[]
+function Layer:set_weights(values)
+  local weights = self.weights
+  if #values ~= #weights then
+    errors.fail("set_weights: layer '%s' has %d weights, got %d values", self.name, #weights, #values)
+  end
+  local tensors = {}
+  for i, w in ipairs(weights) do
+    local t = core.tensor(values[i], w.dtype)
+    if not core.same_shape(t, w) then
+      errors.fail("set_weights: weight %d, '%s', has shape %s, got %s", i, w.path, core.shape_text(w), core.shape_text(t))
+    end
+    tensors[i] = t
+  end
+  for i, w in ipairs(weights) do w:assign(tensors[i]) end
+end
+
+--- Number of numbers in the weights.
+---@return integer
+function Layer:count_params()
+  if not self.built then
+    errors.fail("count_params: layer '%s' is not built yet: call it, or build it with a shape", self.name)
+  end
+  local n = 0
+  for _, w in ipairs(self.weights) do
+    local m = 1
+    for _, d in ipairs(w.shape) do m = m * d end
+    n = n + m
+  end
+  return n
+end
+
+--- A loss made inside a call, for this call alone: a scalar tensor or a list of them.
+function Layer:add_loss(loss)
+  if core.building_depth() > 0 then return end
+  for _, value in ipairs(tree.flatten(loss)) do
+    if core.kind(value) and #value.shape > 0 then value = core.ops.mean(value) end
+    table.insert(self._losses, value)
+  end
+  local root = stack[1] and stack[1].layer or self
+  root._loss_holders[self] = true
+end
+
+--- The losses of the last outermost call: those added, own first, then the penalties of trainable weights.
+function Layer.get:losses()
+  local list = {}
+  local census = self:_census()
+  for _, module in ipairs(census.modules) do
+    local losses = rawget(module, "_losses")
+    for i = 1, losses and #losses or 0 do list[#list + 1] = losses[i] end
+  end
+  for _, w in ipairs(census.variables) do
+    local regularizer = w.regularizer
+    if regularizer and w.trainable then list[#list + 1] = regularizer(w) end
+  end
+  return list
+end
+
+--- Makes the weights; called once, with the shape of the inputs (unknown axes are false).  Subclasses override it.
+function Layer:build() end
+
+local function normalize_shape(shape)
+  if tree.is_leaf(shape) then errors.fail("build: a shape expected, got %s", errors.show(shape)) end
+  if type(shape[#shape]) == "table" then
+    local list = {}
+    for i, s in ipairs(shape) do list[i] = normalize_shape(s) end
+    return list
+  end
+  local full = {}
+  for i = 1, #shape do full[i] = shape[i] or false end
+  if #shape == 0 and next(shape) ~= nil then
+    for name, s in pairs(shape) do full[name] = normalize_shape(s) end
+  end
+  return full
+end
+Layer._normalize_shape = normalize_shape
+
+--- Builds once, in the layer's own name scope and outside of any graph that is being built.
+function Layer:_build_once(shape)
+  if self.built then return end
+  rawset(self, "_building", true)
+  self._build_shape = shape
+  local ok, message = pcall(core.outside, self.build, self, shape)
+  self._building = false
+  if not ok then error(message, 0) end
+  self.built = true
+end
+
+local function shapes_of(inputs)
+  return tree.map(function(leaf) return core.kind(leaf) and leaf.shape or {} end, inputs)
+end
+
+local function check_spec(self, spec, inputs)
+  local t = tree.flatten(inputs)[1]
+  local shape = t.shape
+  local rank = #shape
+  if spec.ndim and rank ~= spec.ndim or spec.min_ndim and rank < spec.min_ndim or spec.max_ndim and rank > spec.max_ndim then
+    errors.fail("layer '%s' expects %s axes, got %d: shape %s", self.name,
+      spec.ndim or (spec.min_ndim and "at least " .. spec.min_ndim) or "at most " .. spec.max_ndim, rank, core.shape_text(t))
+  end
+  for axis, length in pairs(spec.axes or {}) do
+    local got = shape[axis < 0 and rank + axis + 1 or axis]
+    if got and got ~= length then
+      errors.fail("layer '%s' expects length %d along axis %d, got %d: shape %s", self.name, length, axis, got,
+        core.shape_text(t))
+    end
+  end
+end
+
+local function convert_leaf(self, leaf)
+  local dtype = self.compute_dtype
+  if not core.kind(leaf) then
+    if type(leaf) == "number" then return core.ops.cast(leaf, dtype) end
+    errors.fail("layer '%s': inputs must be tensors, got %s", self.name, errors.show(leaf))
+  end
+  local own = leaf.dtype
+  if own ~= dtype and self.autocast and own:find("float", 1, true) then return core.ops.cast(leaf, dtype) end
+  return leaf
+end
+
+--- Numbers become tensors, floats the compute dtype.
+local function convert(self, inputs)
+  if tree.is_leaf(inputs) then return convert_leaf(self, inputs) end
+  return tree.map(function(leaf) return convert_leaf(self, leaf) end, inputs)
+end
+
+local function run_call(self, inputs, options)
+  local outputs, extra = self:call(inputs, options)
+  if extra ~= nil then
+    errors.fail("layer '%s': call returned a second value; several outputs are one list or table", self.name)
+  end
+  if outputs == nil then errors.fail("layer '%s': call returned nothing", self.name) end
+  return outputs
+end
+
+local function has_symbolic(inputs)
+  if tree.is_leaf(inputs) then return core.is_symbolic(inputs) end
+  for _, leaf in ipairs(tree.flatten(inputs)) do
+    if core.is_symbolic(leaf) then return true end
+  end
+  return false
+end
+
+--- On tensors without values: what `call` gives decides shapes and dtypes, the outputs are those of one new node.
+local function call_symbolic(self, inputs, options, given)
+  local depth = core.building_depth()
+  core.building(depth + 1)
+  local ok, outputs = pcall(run_call, self, inputs, options)
+  core.building(depth)
+  if not ok then error(outputs, 0) end
+  if depth > 0 then return outputs end
+  local origin = {layer = self, inputs = inputs, options = given or false, serial = core.next_serial()}
+  local index = -1
+  origin.outputs = tree.map(function(leaf)
+    if not core.kind(leaf) then
+      errors.fail("layer '%s': call must return tensors, got %s", self.name, errors.show(leaf))
+    end
+    index = index + 1
+    return core.symbolic(leaf.shape, leaf.dtype, origin, index)
+  end, outputs)
+  table.insert(self._calls, origin)
+  return origin.outputs
+end
+
+--- layer(inputs), layer(inputs, {training = true, ...}).
+function Layer:__call(inputs, given)
+  if given ~= nil and (type(given) ~= "table" or getmetatable(given) ~= nil) then
+    errors.fail("layer '%s': the second argument is a table of options such as {training = true}, got %s; several inputs are a list",
+      self.name, errors.show(given))
+  end
+  if inputs == nil then errors.fail("layer '%s' was called without inputs", self.name) end
+  local outer = stack[#stack]
+  local training = given and given.training
+  if training == nil then training = outer ~= nil and outer.training or false end
+  if outer == nil and next(self._loss_holders) then
+    for holder in pairs(self._loss_holders) do holder._losses = {} end
+    self._loss_holders = {}
+  end
+  local frame <close> = push(self, training)
+  inputs = convert(self, inputs)
+  if self.input_spec then check_spec(self, self.input_spec, inputs) end
+  if not self.built then
+    self:_build_once(shapes_of(inputs))
+    if self.input_spec then check_spec(self, self.input_spec, inputs) end
+  end
+  local options = {training = training}
+  for key, value in pairs(given or options) do
+    if key ~= "training" then options[key] = value end
+  end
+  if has_symbolic(inputs) then return call_symbolic(self, inputs, options, given) end
+  local outputs = run_call(self, inputs, options)
+  if self.activity_regularizer and core.building_depth() == 0 then
+    for _, leaf in ipairs(tree.flatten(outputs)) do
+      self:add_loss(self.activity_regularizer(leaf) / leaf.shape[1])
+    end
+  end
+  local _ = frame
+  return outputs
+end
+
+local function first_call(self, what)
+  local origin = self._calls[1]
+  if not origin then
+    errors.fail("layer '%s' has no %s: it has not been called in a functional graph", self.name, what)
+  end
+  return origin
+end
+
+--- The symbolic tensors of the first call of this layer in a functional graph.
+function Layer.get:input() return first_call(self, "input").inputs end
+function Layer.get:output() return first_call(self, "output").outputs end
+
+--- A random generator of this layer, by its place in the running path.
+function Layer:_generator(seed)
+  if seed ~= nil then return require "kl.random".resolve(seed, self.name) end
+  if not self._key then self:_take_name() end
+  return require "kl.random".new_generator(self._key)
+end
+
+--- What is needed to make the layer again: base keys and the class's own params.
+---@return table
+function Layer:get_config()
+  local config = {name = self.name, trainable = self._trainable}
+  local serialize = require "kl.saving.serialize"
+  config.dtype = serialize.policy(self.compute_dtype)
+  for _, p in ipairs(self.params) do config[p.name] = serialize.value(self._config[p.name]) end
+  return config
+end
+
+--- A layer from what get_config gave.
+function Layer:from_config(config) return require "kl.saving.serialize".construct(self, config) end
+
+function Layer:__tostring() return ("<%s '%s'>"):format(getmetatable(self).__name, self.name) end
+
+return Layer

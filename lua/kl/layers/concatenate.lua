@@ -1,0 +1,25 @@
+-- Inputs one behind the other.
+local Layer = require "kl.layer"
+local args = require "kl.args"
+local errors = require "kl.errors"
+local ops = require "kl.ops"
+
+--- Joins a list of tensors along an axis; all other axes must agree.
+---@class kl.layers.Concatenate: kl.Layer
+local Concatenate = Layer:extend("Concatenate")
+Concatenate.params = args.params{{"axis", -1}}
+Concatenate.axis_params = {axis = true}
+
+function Concatenate:init(given)
+  Concatenate.super.init(self, given)
+  self.axis = args.check("Concatenate: 'axis'", self._config.axis, "integer")
+end
+
+function Concatenate:call(inputs)
+  if getmetatable(inputs) ~= nil or type(inputs) ~= "table" or #inputs < 1 then
+    errors.fail("Concatenate takes a list of tensors")
+  end
+  return ops.concatenate(inputs, self.axis)
+end
+
+return Concatenate

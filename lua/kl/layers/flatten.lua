@@ -1,0 +1,20 @@
+-- All axes but the batch joined.
+local Layer = require "kl.layer"
+local args = require "kl.args"
+local ops = require "kl.ops"
+
+--- (batch, a, b, ...) to (batch, a b ...); a rank-1 input becomes (batch, 1).
+---@class kl.layers.Flatten: kl.Layer
+local Flatten = Layer:extend("Flatten")
+Flatten.params = args.params{{"data_format", "channels_last"}}
+
+function Flatten:call(x)
+  local shape = x.shape
+  local product = 1
+  for i = 2, #shape do
+    product = product and shape[i] and product * shape[i]
+  end
+  return ops.reshape(x, {shape[1] or -1, product or (shape[1] and -1)})
+end
+
+return Flatten

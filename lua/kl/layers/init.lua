@@ -1,0 +1,18 @@
+-- All layers.  One class per file; a new one needs its file and its line here.
+local Layer = require "kl.layer"
+
+local layers = {Layer = Layer}
+local files = {
+  "input_layer", "dense", "flatten", "reshape", "permute", "repeat_vector", "dropout", "batch_normalization", "activation",
+  "identity", "relu", "leaky_relu", "prelu", "elu", "softmax", "add", "subtract", "multiply", "average", "maximum", "minimum",
+  "concatenate", "dot",
+}
+
+layers.classes = {}
+for _, file in ipairs(files) do
+  local cls = require("kl.layers." .. file)
+  layers[cls.__name], layers.classes[cls.__name] = cls, cls
+end
+layers.Input = layers.InputLayer.Input
+
+return layers

@@ -1,0 +1,50 @@
+-- All losses: classes, and the functions behind them.
+local class = require "kl.class"
+local errors = require "kl.errors"
+local lookup = require "kl.lookup"
+local Loss = require "kl.losses.loss"
+
+local losses = {Loss = Loss, classes = {}, functions = {}}
+
+for _, family in ipairs{"elementwise", "crossentropy"} do
+  local part = require("kl.losses." .. family)
+  for name, cls in pairs(part.classes) do losses[name], losses.classes[name] = cls, cls end
+  for name, f in pairs(part.functions) do losses[name], losses.functions[name] = f, f end
+end
+
+local aliases = {mse = "MeanSquaredError", MSE = "MeanSquaredError", mae = "MeanAbsoluteError", MAE = "MeanAbsoluteError",
+  bce = "BinaryCrossentropy", BCE = "BinaryCrossentropy"}
+local index = lookup.index(losses.classes, aliases)
+
+-- A function given as a loss: values per sample, then the default reduction.
+local FunctionLoss = Loss:extend("LossFunctionWrapper")
+function FunctionLoss:call(y_true, y_pred)
+  if y_true.dtype ~= y_pred.dtype then y_true = require "kl.ops".cast(y_true, y_pred.dtype) end
+  y_true, y_pred = Loss.align(self.name, y_true, y_pred)
+  return self.f(y_true, y_pred)
+end
+
+local names_of = {}
+for name, f in pairs(losses.functions) do names_of[f] = name end
+
+--- A loss from an object, a class, a name in any spelling, or a function (y_true, y_pred) -> per-sample values.
+function losses.get(given)
+  if given == nil then return nil end
+  if type(given) == "function" then
+    local name = names_of[given]
+    if name then return lookup.find("loss", index, name)() end
+    local wrapped = FunctionLoss{name = "loss"}
+    rawset(wrapped, "f", given)
+    return wrapped
+  end
+  if type(given) == "string" then
+    local cls = lookup.find("loss", index, given)
+    return cls{name = given}
+  end
+  if class.is(given, Loss) then return given end
+  if class.is_class(given) then return given{} end
+  if type(given) == "table" and given.class_name then return require "kl.saving.serialize".deserialize(given) end
+  errors.fail("a loss must be a name, an object or a function, got %s", errors.show(given))
+end
+
+return losses

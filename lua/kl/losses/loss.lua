@@ -1,0 +1,120 @@
+-- The base of losses: from per-sample values to one number (keras-semantics 3.1, 3.2).
+local core = require "kl.core"
+local args = require "kl.args"
+local class = require "kl.class"
+local errors = require "kl.errors"
+local names = require "kl.names"
+local ops = require "kl.ops"
+local serialize = require "kl.saving.serialize"
+
+---@class kl.losses.Loss: kl.Object
+---@field name string
+---@field reduction string # sum_over_batch_size (= mean), sum, mean_with_sample_weight, none
+local Loss = class.Object:extend("Loss")
+Loss.common = args.params{{"reduction", "sum_over_batch_size"}, {"name"}, {"dtype"}}
+Loss.params = args.params{}
+
+local reductions = {sum_over_batch_size = true, mean = true, sum = true, mean_with_sample_weight = true, none = true}
+
+---@param given? table # own params, reduction, name, dtype
+function Loss:init(given)
+  local what = getmetatable(self).__name
+  local own, common = args.read(what, self.params, given, Loss.common)
+  rawset(self, "_config", own)
+  for name, value in pairs(own) do self[name] = value end
+  self.name = common.name or self.default_name or names.snake_case(what)
+  if common.reduction == nil or not reductions[common.reduction] then
+    errors.fail("%s: reduction must be one of sum_over_batch_size, mean, sum, mean_with_sample_weight, none; got %s%s", what,
+      errors.show(common.reduction), type(common.reduction) == "string" and errors.nearest(common.reduction, reductions) or "")
+  end
+  self.reduction = common.reduction
+  self.dtype = common.dtype or "float32"
+end
+
+--- Makes the shapes of two arrays agree: where one has one more axis, of length 1, at the end, the other gets it if it has
+--- rank 1, else it goes; after that the shapes must be equal.
+function Loss.align(what, y_true, y_pred)
+  local a, b = y_true.ndim, y_pred.ndim
+  if a ~= b and math.abs(a - b) == 1 then
+    local longer = a > b and y_true or y_pred
+    if longer.shape[longer.ndim] == 1 then
+      if math.min(a, b) == 1 then
+        if a < b then y_true = ops.expand_dims(y_true, -1) else y_pred = ops.expand_dims(y_pred, -1) end
+      else
+        if a > b then y_true = ops.squeeze(y_true, -1) else y_pred = ops.squeeze(y_pred, -1) end
+      end
+    end
+  end
+  local same = y_true.ndim == y_pred.ndim
+  local s, t = y_true.shape, y_pred.shape
+  for i = 1, same and #s or 0 do same = same and (s[i] == t[i] or not s[i] or not t[i]) end
+  if not same then
+    errors.fail("%s: y_true of shape %s does not fit y_pred of shape %s", what, core.shape_text(y_true), core.shape_text(y_pred))
+  end
+  return y_true, y_pred
+end
+
+--- sample_weight as a tensor that multiplies per-sample values: trailing axes of length 1 come or go.
+function Loss.fit_weight(what, weight, values)
+  weight = ops.cast(weight, values.dtype)
+  if weight.ndim == values.ndim + 1 and weight.shape[weight.ndim] == 1 then weight = ops.squeeze(weight, -1) end
+  while weight.ndim > 0 and weight.ndim < values.ndim do weight = ops.expand_dims(weight, -1) end
+  local s, t = weight.shape, values.shape
+  local fits = weight.ndim <= values.ndim
+  for i = 1, #s do fits = fits and (s[i] == t[i] or s[i] == 1 or not s[i] or not t[i]) end
+  if not fits then
+    errors.fail("%s: sample_weight of shape %s does not fit values of shape %s", what, core.shape_text(weight), core.shape_text(values))
+  end
+  return weight
+end
+
+local function count(t)
+  local n = 1
+  for _, d in ipairs(t.shape) do n = n * d end
+  return n
+end
+
+--- Values and weights to the final result.  The mean divides by the number of values, not by the sum of weights.
+function Loss:reduce(values, weight)
+  if weight ~= nil then
+    weight = Loss.fit_weight(self.name, weight, values)
+    values = values * weight
+  end
+  local reduction = self.reduction
+  if reduction == "none" then return values end
+  if reduction == "sum" then return ops.sum(values) end
+  if reduction == "mean_with_sample_weight" and weight ~= nil then
+    return ops.sum(values) / ops.sum(ops.broadcast_to(weight, values.shape))
+  end
+  if values.ndim == 0 then return values end
+  if count(values) == 0 then return ops.cast(0.0, values.dtype) end
+  return ops.mean(values)
+end
+
+--- The loss of a batch.
+---@param y_true kl.Tensor
+---@param y_pred kl.Tensor
+---@param sample_weight? kl.Tensor
+---@return kl.Tensor # a scalar, or per-sample values with reduction = "none"
+function Loss:__call(y_true, y_pred, sample_weight)
+  y_true, y_pred = self:_as_tensors(y_true, y_pred)
+  return self:reduce(self:call(y_true, y_pred), sample_weight)
+end
+
+function Loss:_as_tensors(y_true, y_pred)
+  if not core.kind(y_true) then y_true = core.tensor(y_true) end
+  if not core.kind(y_pred) then y_pred = core.tensor(y_pred) end
+  if y_pred.dtype ~= self.dtype then y_pred = ops.cast(y_pred, self.dtype) end
+  return y_true, y_pred
+end
+
+--- Per-sample values; subclasses define it.
+function Loss:call() errors.fail("%s defines no call(y_true, y_pred)", getmetatable(self).__name) end
+
+function Loss:get_config()
+  local config = {name = self.name, reduction = self.reduction}
+  for _, p in ipairs(self.params) do config[p.name] = serialize.value(self._config[p.name]) end
+  return config
+end
+
+return Loss

@@ -1,0 +1,136 @@
+-- Model: a layer that is trained, evaluated and saved.
+--
+-- Three kinds: of a functional graph (inputs and outputs given), a Sequential (sequential.lua), or a subclass with its own
+-- call.  A subclass that is given inputs and outputs is functional with overridable steps.
+local core = require "kl.core"
+local Layer = require "kl.layer"
+local args = require "kl.args"
+local class = require "kl.class"
+local errors = require "kl.errors"
+local functional = require "kl.functional"
+local names = require "kl.names"
+
+---@class kl.Model: kl.Layer
+local Model = Layer:extend("Model")
+
+local model_params = args.params{{"inputs"}, {"outputs"}}
+
+function Model.__setup(object, ...)
+  Layer.__setup(object, ...)
+  rawset(object, "_graph", false)
+  rawset(object, "_compiled", false)
+  rawset(object, "optimizer", false)
+  rawset(object, "stop_training", false)
+  rawset(object, "history", false)
+  rawset(object, "_epochs_trained", 0)
+  rawset(object, "_loss_tracker", false)
+  rawset(object, "_shuffle_generator", false)
+end
+
+--- kl.Model{inputs = ..., outputs = ..., name = ...}
+function Model:init(given)
+  if given ~= nil and (type(given) ~= "table" or getmetatable(given) ~= nil) then
+    errors.fail("%s: a table of options expected, got %s", getmetatable(self).__name, errors.show(given))
+  end
+  local o, common = args.read(getmetatable(self).__name, model_params, given, Layer.common)
+  if (o.inputs == nil) ~= (o.outputs == nil) then
+    errors.fail("%s: a functional model needs both inputs and outputs", getmetatable(self).__name)
+  end
+  if o.inputs ~= nil then
+    self:_set_graph(functional.capture(o.inputs, o.outputs))
+    self.built = true
+  end
+  self:_set_options({}, common)
+end
+
+function Model:_name_base()
+  local cls = getmetatable(self).class
+  if self._graph and cls == Model then return "functional" end
+  return names.snake_case(cls.__name)
+end
+
+Model.member_lists = {"_weights", "_graph_layers"}
+
+function Model:_set_graph(graph)
+  self._graph = graph
+  rawset(self, "_graph_layers", graph and graph.layers or nil)
+end
+
+--- The layers: of the graph, then those in the fields.
+function Model.get:layers()
+  local list = {}
+  for _, child in ipairs(self:_children()) do
+    if class.is(child, Layer) then list[#list + 1] = child end
+  end
+  return list
+end
+
+local function graph_of(model, what)
+  if not model._graph then
+    errors.fail("model '%s' has no %s: it is not functional, or not built yet", model.name, what)
+  end
+  return model._graph
+end
+
+function Model.get:inputs() return graph_of(self, "inputs").inputs end
+function Model.get:outputs() return graph_of(self, "outputs").outputs end
+function Model.get:input_names() return graph_of(self, "input names"):input_names() end
+function Model.get:output_names()
+  if self._graph then return self._graph:output_names() end
+  return self._output_names
+end
+
+--- A layer by name, or get_layer{index = i} (from 1).
+---@return kl.Layer
+function Model:get_layer(given)
+  local name, index = given, nil
+  if type(given) == "table" then name, index = given.name, given.index or given[1] end
+  if type(name) == "string" and index == nil then
+    local known = {}
+    for _, layer in ipairs(self.layers) do
+      if layer.name == name then return layer end
+      known[#known + 1] = layer.name
+    end
+    errors.fail("model '%s' has no layer '%s'%s (layers: %s)", self.name, name, errors.nearest(name, known),
+      table.concat(known, ", "))
+  end
+  if math.type(index) ~= "integer" then errors.fail("get_layer: a name, or {index = i}, expected") end
+  local layers = self.layers
+  local layer = layers[index < 0 and #layers + index + 1 or index]
+  if not layer then errors.fail("get_layer: index %d is outside the model's %d layers", index, #layers) end
+  return layer
+end
+
+function Model:call(inputs, options)
+  if self._graph then return self._graph:run(inputs, options) end
+  errors.fail("model '%s' (a %s) defines no call and has no inputs and outputs", self.name, getmetatable(self).__name)
+end
+
+--- Builds the weights for inputs of that shape (nil or false for the batch axis) by calling the model on tensors without
+--- values.
+function Model:build(shape)
+  if shape == nil or self._building then return end -- called by the first call: weights are made as layers are called
+  shape = Layer._normalize_shape(shape)
+  if self.built then return end
+  local origin = {is_input = true, inputs = {}, serial = core.next_serial(), layer = self}
+  local input = core.symbolic(shape, "float32", origin, 0)
+  local depth = core.building(core.building_depth() + 1)
+  local ok, message = pcall(self, input)
+  core.building(depth)
+  if not ok then error(message, 0) end
+end
+
+for _, part in ipairs{"kl.training.compile", "kl.training.steps", "kl.training.fit"} do
+  for name, f in pairs(require(part)) do
+    if name ~= "get" then Model[name] = f end
+  end
+  for name, f in pairs(require(part).get or {}) do Model.get[name] = f end
+end
+
+--- Writes the whole model: `.keras` or `.h5`, by extension.
+function Model:save(path, options) return require "kl.saving".save_model(self, path, options) end
+--- Writes or reads the weights (`.weights.h5`); the optimizer's state too if the model is compiled.
+function Model:save_weights(path, options) return require "kl.saving".save_weights(self, path, options) end
+function Model:load_weights(path, options) return require "kl.saving".load_weights(self, path, options) end
+
+return Model

@@ -1,0 +1,156 @@
+-- Module: an object that owns variables, directly, in other modules, or in lists and tables of these.
+--
+-- Fields keep the order in which they were first assigned; the walk happens when it is asked for, so a list that grew
+-- since is seen.  `pairs` order decides nothing: tables by name are walked in sorted order.
+local core = require "kl.core"
+local class = require "kl.class"
+local tree = require "kl.tree"
+
+---@class kl.Module: kl.Object
+local Module = class.Object:extend("Module")
+
+-- What a new object has before its init runs; set raw, so that these are no fields in the sense above.
+function Module.__setup(object) rawset(object, "_order", {}) end
+
+function Module:__new_field(key)
+  local order = self._order
+  order[#order + 1] = key
+end
+
+--- Raw fields that hold lists of members besides the fields a user assigned; they are walked first.
+Module.member_lists = {}
+
+-- What a walk from a module finds.  It is kept, and it holds as long as every table that was walked still holds the same
+-- values: that is checked each time, because nothing tells a module of a second assignment to a field, or of a list that
+-- grew, and a training step asks several times.
+---@class kl.Census
+---@field modules kl.Module[]   # each once, outer ones first, in the order of fields
+---@field others any[]          # other objects in the fields (metrics)
+---@field own table<kl.Module, kl.Variable[]> # variables a module owns itself, in the order they were made
+---@field children table<kl.Module, kl.Module[]>
+---@field variables kl.Variable[] # of all modules, each once
+---@field lengths any[]         # pairs: a list, its length
+---@field named any[]           # pairs: a table by name, the number of its names
+---@field entries any[]         # triples: a table, a key, the value there
+
+local function note_entry(census, t, key, value)
+  local entries = census.entries
+  local n = #entries
+  entries[n + 1], entries[n + 2], entries[n + 3] = t, key, value
+end
+
+local function note_count(list, t, count)
+  list[#list + 1] = t
+  list[#list + 1] = count
+end
+
+local function holds(census)
+  local entries, lengths, named = census.entries, census.lengths, census.named
+  for i = 1, #entries, 3 do
+    if entries[i][entries[i + 1]] ~= entries[i + 2] then return false end
+  end
+  for i = 1, #lengths, 2 do
+    if #lengths[i] ~= lengths[i + 1] then return false end
+  end
+  for i = 1, #named, 2 do
+    local n = 0
+    for _ in pairs(named[i]) do n = n + 1 end
+    if n ~= named[i + 1] then return false end
+  end
+  return true
+end
+
+local function insert_new(list, met, value)
+  if not met[value] then
+    met[value] = true
+    list[#list + 1] = value
+  end
+end
+
+--- Walks one value of a module: variables go to `own`, modules to `children`; `met` holds what this module has met.
+local function walk(census, value, own, children, met)
+  if type(value) == "userdata" then
+    if core.kind(value) == "variable" then insert_new(own, met, value) end
+  elseif type(value) ~= "table" then
+    return
+  elseif class.is(value, Module) then
+    insert_new(children, met, value)
+  elseif getmetatable(value) ~= nil then
+    insert_new(census.others, census.met, value)
+  elseif not met[value] then
+    met[value] = true
+    local names = #value == 0 and tree.names(value)
+    if names then note_count(census.named, value, #names) else note_count(census.lengths, value, #value) end
+    for i = 1, names and #names or #value do
+      local key = names and names[i] or i
+      note_entry(census, value, key, value[key])
+      walk(census, value[key], own, children, met)
+    end
+  end
+end
+
+local function walk_module(census, module)
+  if census.own[module] then return end
+  local own, children, met = {}, {}, {}
+  table.insert(census.modules, module)
+  census.own[module], census.children[module] = own, children
+  local function walk_field(key)
+    local value = rawget(module, key)
+    if value == nil then return end -- when it is assigned again, _order grows
+    note_entry(census, module, key, value)
+    walk(census, value, own, children, met)
+  end
+  for _, key in ipairs(module.member_lists) do walk_field(key) end
+  note_count(census.lengths, module._order, #module._order)
+  for _, key in ipairs(module._order) do walk_field(key) end
+  table.sort(own, function(a, b) return core.id(a) < core.id(b) end)
+  for _, v in ipairs(module.order_variables(own)) do insert_new(census.variables, census.met, v) end
+  for _, child in ipairs(children) do walk_module(census, child) end
+end
+
+---@return kl.Census
+function Module:_census()
+  local census = rawget(self, "_found")
+  if census and holds(census) then return census end
+  census = {modules = {}, others = {}, own = {}, children = {}, variables = {}, lengths = {}, named = {}, entries = {}, met = {}}
+  walk_module(census, self)
+  census.met = nil
+  rawset(self, "_found", census)
+  return census
+end
+
+--- The order in which the variables of one module are listed: that in which they were made.
+function Module.order_variables(own) return own end
+
+--- The variables this object owns itself, in the order they were made.
+---@return kl.Variable[]
+function Module:_own_variables() return self:_census().own[self] end
+
+--- The modules this object owns itself, in the order their fields were first assigned.
+---@return kl.Module[]
+function Module:_children() return self:_census().children[self] end
+
+local function chosen(self, trainable)
+  local list = {}
+  for _, v in ipairs(self:_census().variables) do
+    if trainable == nil or v.trainable == trainable then list[#list + 1] = v end
+  end
+  return list
+end
+
+--- All variables: own ones first, then those of the modules inside.
+function Module.get:variables() return chosen(self) end
+--- Those that optimizers change.
+function Module.get:trainable_variables() return chosen(self, true) end
+function Module.get:non_trainable_variables() return chosen(self, false) end
+
+--- module(...) is module:call(...).
+function Module:__call(...)
+  return self:call(...)
+end
+
+function Module:call()
+  require "kl.errors".fail("%s defines no call", getmetatable(self).__name)
+end
+
+return Module

@@ -1,0 +1,42 @@
+-- Adam (Kingma & Ba, 2014), in the form with epsilon outside the bias correction.
+local core = require "kl.core"
+local args = require "kl.args"
+local ops = require "kl.ops"
+local Optimizer = require "kl.optimizers.optimizer"
+
+--- alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t); m <- m + (g - m)(1 - beta_1); v <- v + (g^2 - v)(1 - beta_2);
+--- w <- w - alpha m / (sqrt(v) + epsilon).  amsgrad: the largest v so far in the root.
+---@class kl.optimizers.Adam: kl.optimizers.Optimizer
+local Adam = Optimizer:extend("Adam")
+Adam.params = args.params{{"learning_rate", 0.001}, {"beta_1", 0.9}, {"beta_2", 0.999}, {"epsilon", 1e-7}, {"amsgrad", false}}
+
+function Adam:build_slots(variables)
+  for _, v in ipairs(variables) do
+    self:add_slot(v, "momentum")
+    self:add_slot(v, "velocity")
+  end
+  if self.amsgrad then
+    for _, v in ipairs(variables) do self:add_slot(v, "velocity_hat") end
+  end
+end
+
+function Adam:begin_step(rate)
+  local t = ops.cast(self.iterations + 1, "float32")
+  local one = 1.0
+  rawset(self, "_alpha", rate * ops.sqrt(one - ops.power(self.beta_2, t)) / (one - ops.power(self.beta_1, t)))
+end
+
+function Adam:update_step(g, v)
+  local m, velocity = self:slot("momentum", v), self:slot("velocity", v)
+  m:assign_add((g - m) * (1 - self.beta_1))
+  velocity:assign_add((ops.square(g) - velocity) * (1 - self.beta_2))
+  local root = velocity
+  if self.amsgrad then
+    local hat = self:slot("velocity_hat", v)
+    hat:assign(ops.maximum(hat, velocity))
+    root = hat
+  end
+  v:assign_sub(core.ops.adam_direction(m, root, self._alpha, self.epsilon))
+end
+
+return Adam

@@ -1,0 +1,272 @@
+-- Models as configs: Sequential, Functional, subclasses (formats 3.5).
+local core = require "kl.core"
+local class = require "kl.class"
+local errors = require "kl.errors"
+local serialize = require "kl.saving.serialize"
+local tree = require "kl.tree"
+
+local model_config = {}
+
+local null, array = core.json.null, core.json.array
+
+local function shape_config(shape)
+  if type(shape[1]) == "table" or tree.names(shape) then
+    return tree.names(shape) and null or array((function()
+      local list = {}
+      for i, s in ipairs(shape) do list[i] = shape_config(s) end
+      return list
+    end)())
+  end
+  local list = {}
+  for i, n in ipairs(shape) do list[i] = i == 1 and null or n or null end
+  return array(list)
+end
+
+--- A layer or a model inside a model.
+local function layer_object(layer)
+  local object = model_config.object(layer)
+  if layer._build_shape and #layer._build_shape > 0 and not layer.batch_shape then
+    local shape = shape_config(layer._build_shape)
+    if shape ~= null then object.build_config = {input_shape = shape} end
+  end
+  return object
+end
+
+local function sequential_config(model)
+  local list = {}
+  if model._input and not model._implicit_input then list[1] = layer_object(model._input) end
+  for _, layer in ipairs(model._stack) do list[#list + 1] = layer_object(layer) end
+  local config = {name = model.name, trainable = model.trainable, dtype = serialize.policy(model.compute_dtype), layers = array(list)}
+  if model._input then config.build_input_shape = shape_config(model._input.batch_shape) end
+  return config
+end
+
+local function functional_config(model)
+  local graph = model._graph
+  local calls = graph:calls_by_layer()
+  local function history(t)
+    local origin, index = core.origin(t)
+    if not origin.layer then
+      errors.fail("model '%s' cannot be saved: the result of kl.%s between its layers has no place in Keras's config; put the operation into a layer",
+        model.name, origin.op)
+    end
+    for i, call in ipairs(calls[origin.layer]) do
+      if call == origin then return array{origin.layer.name, i - 1, index} end
+    end
+  end
+  local function structure(s)
+    if tree.is_leaf(s) then
+      if not core.is_symbolic(s) then return serialize.value(s) end
+      return {class_name = "__keras_tensor__", config = {shape = shape_config(s.shape), dtype = s.dtype, keras_history = history(s)}}
+    end
+    local names = tree.names(s)
+    local result = {}
+    for _, key in ipairs(names or {}) do result[key] = structure(s[key]) end
+    for i = 1, #s do result[i] = structure(s[i]) end
+    return names and result or array(result)
+  end
+  local list = {}
+  for i, layer in ipairs(graph.layers) do
+    local object = layer_object(layer)
+    object.name = layer.name
+    local nodes = {}
+    for k, call in ipairs(calls[layer]) do
+      if not call.is_input then
+        local kwargs = {}
+        for key, value in pairs(call.options or {}) do kwargs[key] = structure(value) end
+        nodes[k] = {args = array{structure(call.inputs)}, kwargs = kwargs}
+      end
+    end
+    object.inbound_nodes = array(nodes)
+    list[i] = object
+  end
+  local function ends(s)
+    if tree.is_leaf(s) then return history(s) end
+    local names = tree.names(s)
+    local result = {}
+    for _, key in ipairs(names or {}) do result[key] = ends(s[key]) end
+    for i = 1, #s do result[i] = ends(s[i]) end
+    return names and result or array(result)
+  end
+  return {name = model.name, trainable = model.trainable, layers = array(list), input_layers = ends(model._graph.inputs),
+    output_layers = ends(model._graph.outputs)}
+end
+
+--- A layer or model as {module, class_name, config, registered_name}.
+---@return table
+function model_config.object(layer)
+  local Model, Sequential = require "kl.model", require "kl.sequential"
+  if not class.is(layer, Model) then return serialize.object(layer) end
+  local cls = class.of(layer)
+  local object
+  if class.is(layer, Sequential) then
+    object = {module = "keras", class_name = "Sequential", config = sequential_config(layer), registered_name = null}
+  elseif layer._graph then
+    object = {module = "keras.src.models.functional", class_name = "Functional", config = functional_config(layer),
+      registered_name = "Functional"}
+  else
+    return serialize.object(layer)
+  end
+  if cls ~= Model and cls ~= Sequential then
+    object.module, object.class_name = "custom", cls.__name
+    object.registered_name = serialize.object_name(cls)
+  end
+  if layer._input or layer._graph then
+    local leaf = layer._input and layer._input.batch_shape or nil
+    if leaf then object.build_config = {input_shape = shape_config(leaf)} end
+  end
+  return object
+end
+
+local function read_sequential(cls, config)
+  local layers = {}
+  for _, object in ipairs(config.layers) do layers[#layers + 1] = serialize.deserialize(object) end
+  local given = {name = config.name ~= null and config.name or nil}
+  for i, layer in ipairs(layers) do given[i] = layer.batch_shape and layer.output or layer end
+  local model = cls(given)
+  if not model.built and config.build_input_shape and config.build_input_shape ~= null then
+    local shape = {}
+    for i, n in ipairs(config.build_input_shape) do shape[i] = n ~= null and n or false end
+    model:build(shape)
+  end
+  return model
+end
+
+--- Replaces the tensors of a structure in a config by symbolic ones; nil if one is not made yet.
+local function resolve(value, tensor_of)
+  if value == null then return nil, true end
+  if type(value) ~= "table" then return value, true end
+  if value.class_name == "__keras_tensor__" then
+    local h = value.config.keras_history
+    local t = tensor_of(h[1], h[2], h[3])
+    return t, t ~= nil
+  end
+  local result = {}
+  for key, v in pairs(value) do
+    local resolved, ready = resolve(v, tensor_of)
+    if not ready then return nil, false end
+    result[key] = resolved
+  end
+  return result, true
+end
+
+--- A list that Keras wrote around one structure of arguments: the structure.
+local function call_inputs(arguments)
+  if #arguments == 1 then return arguments[1] end
+  return arguments
+end
+
+local function read_functional(cls, config)
+  local made, outputs = {}, {} -- by layer name; outputs[name][node + 1] = structure
+  local function tensor_of(name, node, index)
+    local structure = outputs[name] and outputs[name][node + 1]
+    if structure == nil then return nil end
+    return tree.flatten(structure)[index + 1]
+  end
+  local waiting = {}
+  for _, object in ipairs(config.layers) do
+    local layer = serialize.deserialize(object)
+    local name = object.name or object.config.name
+    made[name], outputs[name] = layer, {}
+    if layer.batch_shape then
+      outputs[name][1] = layer.output
+    else
+      for i, node in ipairs(object.inbound_nodes or {}) do
+        waiting[#waiting + 1] = {layer = layer, name = name, index = i, node = node}
+      end
+    end
+  end
+  while #waiting > 0 do
+    local left = {}
+    for _, call in ipairs(waiting) do
+      local ready, inputs, options = false, nil, nil
+      if call.node.args then
+        local arguments
+        arguments, ready = resolve(call.node.args, tensor_of)
+        if ready then
+          inputs = call_inputs(arguments)
+          options, ready = resolve(call.node.kwargs or {}, tensor_of)
+        end
+      end
+      -- calls of a layer keep their order: node indices count them
+      ready = ready and (call.index == 1 or outputs[call.name][call.index - 1] ~= nil)
+      if ready then
+        for key, value in pairs(options) do
+          if key == "training" and value == false then options[key] = nil end
+        end
+        outputs[call.name][call.index] = call.layer(inputs, next(options) and options or nil)
+      else
+        left[#left + 1] = call
+      end
+    end
+    if #left == #waiting then
+      errors.fail("the graph of model '%s' cannot be built: layer '%s' waits for an input that nothing makes",
+        tostring(config.name), left[1].name)
+    end
+    waiting = left
+  end
+  local function ends(value)
+    if type(value[1]) == "string" and math.type(value[2]) == "integer" then
+      local t = tensor_of(value[1], value[2], value[3])
+      if t == nil then errors.fail("the config names an output of layer '%s' that does not exist", value[1]) end
+      return t
+    end
+    local result = {}
+    for key, v in pairs(value) do result[key] = ends(v) end
+    return result
+  end
+  return cls{inputs = ends(config.input_layers), outputs = ends(config.output_layers), name = config.name ~= null and config.name or nil}
+end
+
+--- A model from its object, or nil if the object is not one.
+function model_config.deserialize(object)
+  local config = object.config
+  local is_sequential = config.layers ~= nil and config.input_layers == nil
+  local is_functional = config.input_layers ~= nil
+  if not is_sequential and not is_functional then return nil end
+  local cls
+  if object.class_name == "Sequential" then
+    cls = require "kl.sequential"
+  elseif object.class_name == "Functional" or object.class_name == "Model" then
+    cls = require "kl.model"
+  else
+    cls = serialize.class_of(object)
+  end
+  local model = is_sequential and read_sequential(cls, config) or read_functional(cls, config)
+  if config.trainable == false then model.trainable = false end
+  return model
+end
+
+--- The compile options as a config, or nil (with a warning) where they hold functions.
+function model_config.compile_config(model)
+  local compiled = model._compiled
+  if not compiled then return nil end
+  local given = compiled.config
+  local ok, config = pcall(function()
+    return {
+      optimizer = model.optimizer and serialize.object(model.optimizer) or null,
+      loss = serialize.value(given.loss), loss_weights = serialize.value(given.loss_weights),
+      metrics = serialize.value(given.metrics), weighted_metrics = serialize.value(given.weighted_metrics),
+      run_eagerly = given.run_eagerly, steps_per_execution = given.steps_per_execution, jit_compile = false,
+    }
+  end)
+  if ok then return config end
+  core.warn(("the compile options of model '%s' are not saved: %s"):format(model.name, tostring(config):gsub("^.-: ", "")))
+  return nil
+end
+
+--- Compiles a loaded model as its file says.
+function model_config.compile(model, config)
+  local function objects(value)
+    if value == nil or value == null then return nil end
+    if type(value) ~= "table" then return value end
+    if value.class_name then return serialize.deserialize(value) end
+    local result = {}
+    for key, v in pairs(value) do result[key] = objects(v) end
+    return result
+  end
+  model:compile{optimizer = objects(config.optimizer), loss = objects(config.loss), metrics = objects(config.metrics),
+    weighted_metrics = objects(config.weighted_metrics), run_eagerly = config.run_eagerly == true}
+end
+
+return model_config

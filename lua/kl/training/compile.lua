@@ -1,0 +1,210 @@
+-- Model:compile, and what it stands for: loss, metrics, optimizer.
+local core = require "kl.core"
+local args = require "kl.args"
+local class = require "kl.class"
+local errors = require "kl.errors"
+local ops = require "kl.ops"
+local tree = require "kl.tree"
+
+local methods, get = {}, {}
+
+local compile_params = args.params{{"optimizer", "rmsprop"}, {"loss"}, {"loss_weights"}, {"metrics"}, {"weighted_metrics"},
+  {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", "auto"}, {"auto_scale_loss", true}}
+
+local function as_list(given)
+  if given == nil then return {} end
+  if type(given) == "table" and getmetatable(given) == nil then return given end
+  return {given}
+end
+
+--- "accuracy" is resolved when shapes are known (keras-semantics 4.5); other names at once, so that a misspelt one is an
+--- error here.
+local function check_metric(given)
+  if type(given) == "string" and (given:lower() == "accuracy" or given:lower() == "acc") then return given end
+  return require "kl.metrics".get(given)
+end
+
+--- Says how to train: optimizer, loss and metrics as names, objects or functions.
+---@param given table # optimizer = "rmsprop", loss, metrics = {...}, weighted_metrics = {...}, run_eagerly = false
+function methods:compile(given)
+  local o = args.read("compile", compile_params, given)
+  local config = {loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics, loss_weights = o.loss_weights,
+    run_eagerly = o.run_eagerly, steps_per_execution = o.steps_per_execution, jit_compile = o.jit_compile}
+  for what, value in pairs{loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics} do
+    if type(value) == "table" and getmetatable(value) == nil and (tree.names(value) or what == "loss") and not value.class_name then
+      errors.fail("compile: '%s' by output is for models with several outputs, which this version does not train yet", what)
+    end
+  end
+  if o.loss_weights ~= nil then
+    errors.fail("compile: 'loss_weights' is for models with several outputs, which this version does not train yet")
+  end
+  if o.steps_per_execution ~= 1 then errors.fail("compile: only steps_per_execution = 1 is supported") end
+  self.optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
+  local compiled = {config = config, loss = require "kl.losses".get(o.loss), metrics = {}, weighted_metrics = {}}
+  for i, m in ipairs(as_list(o.metrics)) do compiled.metrics[i] = check_metric(m) end
+  for i, m in ipairs(as_list(o.weighted_metrics)) do compiled.weighted_metrics[i] = check_metric(m) end
+  self._compiled = compiled
+  self._loss_tracker = require "kl.metrics".Mean{name = "loss"}
+end
+
+--- The metric that "accuracy" means for these shapes; it keeps the string as its name.
+local function resolve_accuracy(name, y, y_pred)
+  local metrics = require "kl.metrics"
+  local last = y_pred.shape[y_pred.ndim]
+  local cls
+  if last == 1 then
+    cls = metrics.BinaryAccuracy
+  elseif y.ndim < y_pred.ndim or y.shape[y.ndim] == 1 then
+    cls = metrics.SparseCategoricalAccuracy
+  else
+    cls = metrics.CategoricalAccuracy
+  end
+  return cls{name = name}
+end
+
+--- The compiled metrics as objects with names that differ: {metric, weighted} in order.
+function methods:_resolve_metrics(y, y_pred)
+  local compiled = self._compiled
+  if compiled.resolved then return compiled.resolved end
+  local list, taken = {}, {loss = true}
+  for pass, given in ipairs{compiled.metrics, compiled.weighted_metrics} do
+    for _, m in ipairs(given) do
+      if type(m) == "string" then
+        if not core.kind(y) or not core.kind(y_pred) then
+          errors.fail("compile: the metric '%s' needs one target and one output", m)
+        end
+        m = resolve_accuracy(m, y, y_pred)
+      end
+      local name = m.name
+      if taken[name] and pass == 2 then name = "weighted_" .. name end
+      local base, n = name, 0
+      while taken[name] do
+        n = n + 1
+        name = ("%s_%d"):format(base, n)
+      end
+      taken[name] = true
+      list[#list + 1] = {metric = m, weighted = pass == 2, name = name}
+    end
+  end
+  compiled.resolved = list
+  return list
+end
+
+local function need_compiled(self, what)
+  if not self._compiled then
+    errors.fail("%s: model '%s' is not compiled: call model:compile{optimizer = ..., loss = ...} first", what, self.name)
+  end
+end
+methods._need_compiled = need_compiled
+
+local loss_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {"training", true}}
+
+--- The compiled loss plus the losses made inside layers; subclasses may override it.
+---@param given table # x, y, y_pred, sample_weight, training
+---@return kl.Tensor # a scalar
+function methods:compute_loss(given)
+  local o = args.read("compute_loss", loss_params, given)
+  local total
+  local compiled = self._compiled
+  if compiled and compiled.loss then
+    if o.y == nil then errors.fail("compute_loss: the model has a loss but the data has no targets (y)") end
+    if not core.kind(o.y_pred) or not core.kind(o.y) then
+      errors.fail("compute_loss: one target and one output expected; models with several outputs are not trained by fit yet")
+    end
+    total = compiled.loss(o.y, o.y_pred, o.sample_weight)
+    if total.ndim > 0 then total = ops.mean(total) end
+  end
+  for _, loss in ipairs(self.losses) do
+    if total == nil then total = loss else total = total + loss end
+  end
+  if total == nil then
+    errors.fail("model '%s' has no loss to compute: give compile a loss, or use add_loss in a layer", self.name)
+  end
+  return total
+end
+
+local function batch_size(x)
+  local leaf = tree.flatten(x)[1]
+  return core.kind(leaf) and leaf.ndim > 0 and leaf.shape[1] or 1
+end
+
+local metric_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {"loss"}}
+
+--- Updates the compiled metrics, and the loss tracker if `loss` is given (weighted by batch size).
+---@return table<string, kl.Tensor> # the results so far by name
+function methods:compute_metrics(given)
+  local o = args.read("compute_metrics", metric_params, given)
+  if o.loss ~= nil then self._loss_tracker:update_state(o.loss, batch_size(o.x)) end
+  if self._compiled and o.y ~= nil then
+    for _, entry in ipairs(self:_resolve_metrics(o.y, o.y_pred)) do
+      local y, y_pred = o.y, o.y_pred
+      if core.kind(y) and core.kind(y_pred) then y, y_pred = methods._aligned_targets(y, y_pred) end
+      if entry.weighted then
+        entry.metric:update_state(y, y_pred, o.sample_weight)
+      else
+        entry.metric:update_state(y, y_pred)
+      end
+    end
+  end
+  return self:get_metrics_result()
+end
+
+--- Targets of shape (n) beside predictions of shape (n, 1), or the other way round, get the missing axis, for users'
+--- metrics too: no silent n x n.
+function methods._aligned_targets(y, y_pred)
+  if y.ndim == 1 and y_pred.ndim == 2 and y_pred.shape[2] == 1 then
+    y = ops.expand_dims(y, -1)
+  elseif y.ndim == 2 and y.shape[2] == 1 and y_pred.ndim == 1 then
+    y_pred = ops.expand_dims(y_pred, -1)
+  end
+  return y, y_pred
+end
+
+--- {name = result} of every metric in `metrics`; a metric whose result is a table is merged in.
+function methods:get_metrics_result()
+  local results = {}
+  local function add(name, value)
+    if results[name] ~= nil then
+      errors.fail("two metrics of model '%s' are called '%s': give one another name", self.name, name)
+    end
+    results[name] = value
+  end
+  local compiled_names = {}
+  for _, entry in ipairs(self._compiled and self._compiled.resolved or {}) do compiled_names[entry.metric] = entry.name end
+  for _, m in ipairs(self.metrics) do
+    local value = m:result()
+    if tree.is_leaf(value) then
+      add(compiled_names[m] or m.name, value)
+    else
+      for name, v in pairs(value) do add(name, v) end
+    end
+  end
+  return results
+end
+
+--- The metrics that fit resets at each epoch: the loss tracker, the compiled ones, those in fields of the model and its
+--- layers.  Override it to list your own.
+function get.metrics(self)
+  local list, seen = {}, {}
+  local function add(m)
+    if m and not seen[m] then
+      seen[m] = true
+      list[#list + 1] = m
+    end
+  end
+  if self._compiled and self._compiled.loss then add(self._loss_tracker) end
+  for _, entry in ipairs(self._compiled and self._compiled.resolved or {}) do add(entry.metric) end
+  local Metric = require "kl.metrics.metric"
+  for _, object in ipairs(self:_census().others) do
+    if class.is(object, Metric) then add(object) end
+  end
+  return list
+end
+
+--- Sets every metric back to its start.
+function methods:reset_metrics()
+  for _, m in ipairs(self.metrics) do m:reset_state() end
+end
+
+methods.get = get
+return methods

@@ -1,0 +1,261 @@
+-- Model:fit, evaluate, predict and their forms for one batch.
+local core = require "kl.core"
+local args = require "kl.args"
+local batches = require "kl.training.batches"
+local callbacks = require "kl.callbacks"
+local errors = require "kl.errors"
+local logs = require "kl.training.logs"
+local ops = require "kl.ops"
+local random = require "kl.random"
+local tree = require "kl.tree"
+
+local methods = {}
+
+--- verbose: 0 nothing, 1 a bar, 2 a line per epoch; "auto" is a bar on a terminal, else lines.
+local function verbosity(what, verbose)
+  if verbose == "auto" then return core.is_terminal() and 1 or 2 end
+  if verbose ~= 0 and verbose ~= 1 and verbose ~= 2 then
+    errors.fail("%s: verbose must be 0, 1, 2 or \"auto\", got %s", what, errors.show(verbose))
+  end
+  if verbose == 1 and not core.is_terminal() then return 2 end
+  return verbose
+end
+
+local function check_count(what, value)
+  if value ~= nil and (math.type(value) ~= "integer" or value < 1) then
+    errors.fail("%s must be a positive integer, got %s", what, errors.show(value))
+  end
+  return value
+end
+
+--- A source from what was given, for training or evaluation.
+local function source_of(what, o, options)
+  if batches.is_dataset(o.x) then
+    if o.y ~= nil then errors.fail("%s: a data set yields its own targets: y cannot be given too", what) end
+    if o.sample_weight ~= nil then errors.fail("%s: a data set yields its own sample weights", what) end
+    if o.class_weight ~= nil then errors.fail("%s: class_weight needs arrays, not a data set", what) end
+    return batches.dataset(o.x)
+  end
+  local size = o.batch_size
+  if size == nil and options.steps then
+    -- as many samples a batch as the steps need
+    local leaf = tree.flatten(o.x)[1]
+    if core.kind(leaf) then size = (leaf.shape[1] + options.steps - 1) // options.steps end
+  end
+  return batches.arrays(o.x, o.y, o.sample_weight, {batch_size = size, shuffle = options.shuffle, generator = options.generator,
+    class_weight = o.class_weight})
+end
+
+--- A stream of batches over epochs: each epoch a fresh pass, or with `steps` one that goes on where the last ended and begins
+--- again at the data's end.
+local function stream(source, first_epoch, steps)
+  local epoch = first_epoch
+  local next_batch
+  return {
+    begin = function()
+      if not next_batch or not steps then
+        next_batch = source:open(epoch)
+        epoch = epoch + 1
+      end
+    end,
+    next = function(step)
+      if steps and step > steps then return nil end
+      local batch = next_batch()
+      if batch == nil and steps then
+        next_batch = source:open(epoch)
+        epoch = epoch + 1
+        batch = next_batch()
+      end
+      return batch
+    end,
+  }
+end
+
+local fit_params = args.params{{"x"}, {"y"}, {"batch_size"}, {"epochs", 1}, {"verbose", "auto"}, {"callbacks"},
+  {"validation_split", 0.0}, {"validation_data"}, {"shuffle", true}, {"class_weight"}, {"sample_weight"},
+  {"initial_epoch", 0}, {"steps_per_epoch"}, {"validation_steps"}, {"validation_batch_size"}, {"validation_freq", 1}}
+
+local function validation_due(freq, epoch)
+  if type(freq) == "table" then
+    for _, e in ipairs(freq) do
+      if e == epoch then return true end
+    end
+    return false
+  end
+  return epoch % freq == 0
+end
+
+--- Trains for a number of epochs.
+---@param given table # x, y, batch_size = 32, epochs = 1, verbose, callbacks, validation_split, validation_data, shuffle = true, class_weight, sample_weight, initial_epoch = 0, steps_per_epoch, validation_steps, validation_batch_size, validation_freq = 1
+---@return kl.callbacks.History
+function methods:fit(given)
+  local o = args.read("fit", fit_params, given)
+  self:_need_compiled("fit")
+  args.check("fit: 'epochs'", o.epochs, "integer", 0)
+  args.check("fit: 'initial_epoch'", o.initial_epoch, "integer", 0)
+  check_count("fit: 'steps_per_epoch'", o.steps_per_epoch)
+  check_count("fit: 'validation_steps'", o.validation_steps)
+  local verbose = verbosity("fit", o.verbose)
+  local validation = o.validation_data
+  if validation == nil and o.validation_split ~= 0 then
+    args.check("fit: 'validation_split'", o.validation_split, "number", 0, 1)
+    if batches.is_dataset(o.x) then errors.fail("fit: validation_split needs arrays, not a data set") end
+    local train, held_out = batches.split(o.x, o.y, o.sample_weight, o.validation_split)
+    o.x, o.y, o.sample_weight = train.x, train.y, train.sample_weight
+    validation = {held_out.x, held_out.y, held_out.sample_weight}
+  end
+  self._shuffle_generator = self._shuffle_generator or random.new_generator("fit/shuffle")
+  local source = source_of("fit", o, {shuffle = o.shuffle, steps = o.steps_per_epoch, generator = self._shuffle_generator})
+  local validation_source
+  if validation ~= nil then
+    local v = batches.is_dataset(validation) and {x = validation} or
+      {x = validation[1] or validation.x, y = validation[2] or validation.y, sample_weight = validation[3] or validation.sample_weight}
+    v.batch_size = o.validation_batch_size or o.batch_size
+    validation_source = source_of("fit: validation_data", v, {})
+  end
+  local steps = o.steps_per_epoch or source.steps
+  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = o.epochs, steps = steps})
+  local batch_stream = stream(source, self._epochs_trained, o.steps_per_epoch)
+  self.stop_training = false
+  list:run(function()
+    list:call("on_train_begin", {})
+    local epoch_logs = {}
+    for epoch = o.initial_epoch + 1, o.epochs do
+      self:reset_metrics()
+      list:call("on_epoch_begin", epoch, {})
+      batch_stream.begin()
+      local scalars
+      local step = 1
+      for data in function() return batch_stream.next(step) end do
+        list:call("on_train_batch_begin", step, {})
+        scalars = self:_run_train_step(data)
+        self.built = true
+        logs.check_finite(self, scalars, data, epoch, step)
+        list:call_with_scalars("on_train_batch_end", step, scalars)
+        step = step + 1
+        if self.stop_training then break end
+      end
+      if not scalars then errors.fail("fit: the data set gave no batch in epoch %d", epoch) end
+      self._epochs_trained = self._epochs_trained + 1
+      epoch_logs = logs.numbers(scalars)
+      if validation_source and validation_due(o.validation_freq, epoch) then
+        local results = self:_evaluate(validation_source, o.validation_steps, list)
+        for _, name in ipairs(logs.sorted_names(results)) do epoch_logs["val_" .. name] = results[name] end
+      end
+      list:call("on_epoch_end", epoch, epoch_logs)
+      if self.stop_training then break end
+    end
+    list:call("on_train_end", epoch_logs)
+  end)
+  return self.history
+end
+
+--- Runs test steps over a source; the results as numbers.
+function methods:_evaluate(source, steps, list)
+  self:reset_metrics()
+  list:call("on_test_begin", {})
+  local next_batch = source:open(0)
+  local scalars
+  local step = 1
+  while not steps or step <= steps do
+    local data = next_batch()
+    if data == nil then break end
+    list:call("on_test_batch_begin", step, {})
+    scalars = self:_run_test_step(data)
+    self.built = true
+    list:call_with_scalars("on_test_batch_end", step, scalars)
+    step = step + 1
+  end
+  if not scalars then errors.fail("evaluate: the data set gave no batch") end
+  local results = logs.numbers(scalars)
+  list:call("on_test_end", results)
+  return results
+end
+
+local evaluate_params = args.params{{"x"}, {"y"}, {"batch_size"}, {"verbose", "auto"}, {"sample_weight"}, {"steps"},
+  {"callbacks"}, {"return_dict", true}}
+
+--- Loss and metrics on data, without training.
+---@param given table # x, y, batch_size = 32, verbose, sample_weight, steps, callbacks
+---@return table<string, number>
+function methods:evaluate(given)
+  local o = args.read("evaluate", evaluate_params, given)
+  self:_need_compiled("evaluate")
+  check_count("evaluate: 'steps'", o.steps)
+  local source = source_of("evaluate", o, {steps = o.batch_size == nil and o.steps or nil})
+  local list = callbacks.List(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
+    steps = o.steps or source.steps, no_history = true})
+  return list:run(function() return self:_evaluate(source, o.steps, list) end)
+end
+
+local predict_params = args.params{{"x"}, {"batch_size"}, {"verbose", "auto"}, {"steps"}, {"callbacks"}}
+
+--- The model's outputs on data, batch by batch, joined.
+---@param given table # x, batch_size = 32, verbose, steps, callbacks
+---@return any # the structure of the model's outputs
+function methods:predict(given)
+  local o = args.read("predict", predict_params, given)
+  check_count("predict: 'steps'", o.steps)
+  local source = source_of("predict", {x = o.x, batch_size = o.batch_size}, {steps = o.batch_size == nil and o.steps or nil})
+  local list = callbacks.List(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
+    steps = o.steps or source.steps, no_history = true})
+  return list:run(function()
+    list:call("on_predict_begin", {})
+    local next_batch = source:open(0)
+    local collected, form = {}, nil
+    local step = 1
+    while not o.steps or step <= o.steps do
+      local data = next_batch()
+      if data == nil then break end
+      list:call("on_predict_batch_begin", step, {})
+      local outputs = self:_run_predict_step(data)
+      self.built = true
+      form = outputs
+      for i, leaf in ipairs(tree.flatten(outputs)) do
+        collected[i] = collected[i] or {}
+        table.insert(collected[i], leaf)
+      end
+      list:call("on_predict_batch_end", step, {outputs = outputs})
+      step = step + 1
+    end
+    if form == nil then errors.fail("predict: the data set gave no batch") end
+    list:call("on_predict_end", {})
+    local joined = {}
+    for i, parts in ipairs(collected) do
+      joined[i] = #parts == 1 and parts[1] or parts[1].ndim == 0 and ops.stack(parts) or ops.concatenate(parts, 1)
+    end
+    return tree.pack(form, joined)
+  end)
+end
+
+local batch_params = args.params{{"x"}, {"y"}, {"sample_weight"}, {"class_weight"}, {"return_dict", true}}
+
+--- One update on one batch; metrics start anew.  Returns loss and metrics as numbers, from before the update.
+function methods:train_on_batch(given)
+  local o = args.read("train_on_batch", batch_params, given)
+  self:_need_compiled("train_on_batch")
+  local data = batches.arrays(o.x, o.y, o.sample_weight, {batch_size = math.maxinteger // 2, class_weight = o.class_weight}):open(0)()
+  self:reset_metrics()
+  local scalars = self:_run_train_step(data)
+  self.built = true
+  logs.check_finite(self, scalars, data, 1, 1)
+  return logs.numbers(scalars)
+end
+
+--- Loss and metrics of one batch as numbers.
+function methods:test_on_batch(given)
+  local o = args.read("test_on_batch", batch_params, given)
+  self:_need_compiled("test_on_batch")
+  local data = batches.arrays(o.x, o.y, o.sample_weight, {batch_size = math.maxinteger // 2}):open(0)()
+  self:reset_metrics()
+  return logs.numbers(self:_run_test_step(data))
+end
+
+--- The outputs for one batch.
+function methods:predict_on_batch(given)
+  local o = args.read("predict_on_batch", args.params{{"x"}}, type(given) == "table" and getmetatable(given) == nil and given or {given})
+  local data = batches.arrays(o.x, nil, nil, {batch_size = math.maxinteger // 2}):open(0)()
+  return self:_run_predict_step(data)
+end
+
+return methods

@@ -1,0 +1,68 @@
+-- The steps that fit, evaluate and predict run; subclasses override them.  `data` is always a list {x, y, sample_weight}.
+local core = require "kl.core"
+local errors = require "kl.errors"
+local grad = require "kl.grad"
+local tree = require "kl.tree"
+
+local methods = {}
+
+--- One update on a batch.
+---@param data table # {x, y, sample_weight}
+---@return table<string, kl.Tensor> # what bar, history and callbacks show
+function methods:train_step(data)
+  local x, y, sample_weight = data[1], data[2], data[3]
+  local tape <close> = grad.GradientTape()
+  local y_pred = self(x, {training = true})
+  local loss = self:compute_loss{x = x, y = y, y_pred = y_pred, sample_weight = sample_weight, training = true}
+  local weights = self.trainable_weights
+  if #weights > 0 then
+    if not self.optimizer then errors.fail("model '%s' has no optimizer: give compile one", self.name) end
+    local gradients = tape:gradient(loss, weights)
+    self.optimizer:apply_gradients(gradients, weights)
+  end
+  return self:compute_metrics{x = x, y = y, y_pred = y_pred, sample_weight = sample_weight, loss = loss}
+end
+
+--- One batch of evaluation.
+function methods:test_step(data)
+  local x, y, sample_weight = data[1], data[2], data[3]
+  local y_pred = self(x, {training = false})
+  local loss = self:compute_loss{x = x, y = y, y_pred = y_pred, sample_weight = sample_weight, training = false}
+  return self:compute_metrics{x = x, y = y, y_pred = y_pred, sample_weight = sample_weight, loss = loss}
+end
+
+--- One batch of prediction.
+---@return any # a structure of tensors
+function methods:predict_step(data)
+  return self(data[1], {training = false})
+end
+
+--- Checks what a step returned: a table of scalars by name.
+local function check_logs(model, what, logs)
+  if type(logs) ~= "table" or getmetatable(logs) ~= nil then
+    errors.fail("%s of model '%s' must return a table of scalars by name, got %s", what, model.name, errors.show(logs))
+  end
+  for name, value in pairs(logs) do
+    local ok = type(value) == "number" or core.kind(value) and value.ndim == 0
+    if type(name) ~= "string" or not ok then
+      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
+        errors.show(value))
+    end
+  end
+  return logs
+end
+
+--- Runs a step in a scope of its own.
+function methods:_run_train_step(data) return check_logs(self, "train_step", core.call_step(self.train_step, self, data)) end
+function methods:_run_test_step(data) return check_logs(self, "test_step", core.call_step(self.test_step, self, data)) end
+function methods:_run_predict_step(data)
+  local outputs = core.call_step(self.predict_step, self, data)
+  for _, leaf in ipairs(tree.flatten(outputs)) do
+    if not core.kind(leaf) then
+      errors.fail("predict_step of model '%s' must return tensors, got %s", self.name, errors.show(leaf))
+    end
+  end
+  return outputs
+end
+
+return methods
