@@ -93,7 +93,13 @@ $(BUILD)/tests/%_test.$(1): tests/c/%_test.c $(BUILD)/libkl.a
 	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(FLAGS_$(1)) $$(LDFLAGS) -MMD -MP -o $$@ $$< $(BUILD)/libkl.a $$(LIBS)
 endef
 $(foreach isa,$(ISAS),$(eval $(call c_test_rule,$(isa))))
-tests: $(C_TESTS)
+# These are of the binding and the thread pool, not of kernels.
+PLAIN_TESTS = $(BUILD)/tests/lua_memory_test $(BUILD)/tests/pool_test
+$(PLAIN_TESTS): $(BUILD)/tests/%: tests/c/%.c $(BIND_OBJ) $(BUILD)/libkl.a
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -o $@ $< $(BIND_OBJ) $(BUILD)/libkl.a $(LIBS)
+tests: $(C_TESTS) $(PLAIN_TESTS)
 
 # All tests; LONG=1 for those that take minutes.
 test: all tests
@@ -136,4 +142,4 @@ clean:
 	rm -rf $(BUILD)
 
 .PHONY: all tests test acceptance check asan bench install experiments clean
--include $(LIB_OBJ:.o=.d) $(BIND_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(addsuffix .d,$(C_TESTS))
+-include $(LIB_OBJ:.o=.d) $(BIND_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(addsuffix .d,$(C_TESTS) $(PLAIN_TESTS))

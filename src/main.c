@@ -1,7 +1,7 @@
 /* The program: kl run FILE, kl info, the prompt.
  *
- * main only reads its own arguments; everything else is Lua, called in protected mode.  Exit status: 0, 1 for an error of
- * the script, 2 for wrong usage. */
+ * main only reads its own arguments; everything else is Lua, called in protected mode.  Exit status: 0, 1 for an error
+ * of the script, 2 for wrong usage. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -21,7 +21,8 @@ static const char help[] =
     "  kl info                                 processor, threads, libraries, data\n"
     "  kl --help, kl --version\n"
     "\n"
-    "Environment: KL_THREADS (number of threads), KL_CPU (baseline, avx2, avx512), KL_DATA_PATH (folders of data files),\n"
+    "Environment: KL_THREADS (number of threads), KL_CPU (baseline, avx2, avx512), KL_DATA_PATH (folders of data "
+    "files),\n"
     "KL_LUA_PATH (kl's own Lua files, for its development).\n"
     "Exit status: 0, 1 if the script failed, 2 if the command line is wrong.\n";
 
@@ -129,5 +130,6 @@ int main(int argc, char **argv) {
   if (strcmp(command, "--version") == 0) {
     return run_module("kl.version");
   }
-  return usage(command[0] == '-' ? "unknown option %s" : "unknown command '%s' (to run a script: kl run FILE)", command);
+  return usage(command[0] == '-' ? "unknown option %s" : "unknown command '%s' (to run a script: kl run FILE)",
+               command);
 }

@@ -1,5 +1,5 @@
-/* The prompt: a line is tried as an expression first, then as a statement; an unfinished chunk asks for more.  Errors and
- * Ctrl-C end the evaluation, not the prompt. */
+/* The prompt: a line is tried as an expression first, then as a statement; an unfinished chunk asks for more.  Errors
+ * and Ctrl-C end the evaluation, not the prompt. */
 #include "repl.h"
 
 #include <lauxlib.h>
@@ -19,10 +19,17 @@ static void stop(lua_State *L, lua_Debug *frame) {
   luaL_error(L, "interrupted");
 }
 
-/* lua_sethook is the one call of Lua's that a signal handler may make. */
+/* lua_sethook is the one call of Lua's that a signal handler may make.  The handler is for one signal (SA_RESETHAND):
+ * the second, when the first has not come to Lua's notice, ends the program. */
 static void on_interrupt(int number) {
-  signal(number, SIG_DFL);
+  (void)number;
   lua_sethook(running, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);
+}
+
+static void catch_interrupts(struct sigaction *before) {
+  struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, before);
 }
 
 /* One line without its newline, or NULL at the end of input.  [-0, +1 if not NULL] */
@@ -57,25 +64,24 @@ static int is_incomplete(lua_State *L, int status) {
   return n >= sizeof mark - 1 && strcmp(message + n - (sizeof mark - 1), mark) == 0;
 }
 
-static int load_text(lua_State *L, const char *text) {
-  return luaL_loadbufferx(L, text, strlen(text), "=prompt", "t");
-}
+static int load_text(lua_State *L, const char *text) { return luaL_loadbufferx(L, text, strlen(text), "=prompt", "t"); }
 
-/* Turns the text at index 1 into a function, reading more lines while it is unfinished.  Leaves the function or a message
- * above it. */
+/* Turns the text at index 1 into a function, reading more lines while it is unfinished.  Leaves the function or a
+ * message above it. */
 static int load_chunk(lua_State *L) {
-  const char *text = lua_tostring(L, 1);
-  lua_pushfstring(L, "return %s", text);
-  if (load_text(L, lua_tostring(L, -1)) == LUA_OK) {
-    return LUA_OK;
-  }
   for (;;) {
+    lua_pushfstring(L, "return %s", lua_tostring(L, 1));
+    int status = load_text(L, lua_tostring(L, -1));
+    if (status == LUA_OK) {
+      return LUA_OK;
+    }
+    int incomplete = is_incomplete(L, status);
     lua_settop(L, 1);
-    int status = load_text(L, lua_tostring(L, 1));
-    if (!is_incomplete(L, status)) {
+    status = load_text(L, lua_tostring(L, 1));
+    if (status == LUA_OK || (!incomplete && !is_incomplete(L, status))) {
       return status;
     }
-    lua_pop(L, 1);
+    lua_settop(L, 1);
     if (read_line(L, ">> ") == NULL) {
       return load_text(L, lua_tostring(L, 1));
     }
@@ -102,11 +108,7 @@ static int load_kl(lua_State *L) {
   return 0;
 }
 
-int kl_repl(lua_State *L) {
-  lua_pushcfunction(L, load_kl);
-  if (kl_program_call(L, 0, 0) != 0) {
-    return 1;
-  }
+static int read_and_evaluate(lua_State *L) {
   if (isatty(STDIN_FILENO)) {
     printf("kl: the module is loaded as `kl`; Ctrl-D leaves\n");
   }
@@ -126,13 +128,23 @@ int kl_repl(lua_State *L) {
     }
     lua_replace(L, 1);
     lua_settop(L, 1);
-    signal(SIGINT, on_interrupt);
+    struct sigaction before;
+    catch_interrupts(&before);
     int failed = kl_program_call(L, 0, LUA_MULTRET);
     if (!failed) {
       print_results(L, lua_gettop(L));
     }
-    signal(SIGINT, SIG_DFL);
+    sigaction(SIGINT, &before, NULL);
     lua_sethook(L, NULL, 0, 0);
     fflush(stdout);
   }
+}
+
+int kl_repl(lua_State *L) {
+  lua_pushcfunction(L, load_kl);
+  if (kl_program_call(L, 0, 0) != 0) {
+    return 1;
+  }
+  lua_pushcfunction(L, read_and_evaluate); /* protected as a whole: reading a line may find no memory */
+  return kl_program_call(L, 0, 0);
 }

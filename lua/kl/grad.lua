@@ -23,8 +23,9 @@ local Tape = core.tape_methods
 
 --- Watches a tensor, a variable, or a structure of them.  Only floats can be watched.
 function Tape:watch(structure)
+  if structure == nil then errors.fail("watch: a tensor or variable expected, got nil") end
   for _, leaf in ipairs(tree.flatten(structure)) do
-    if not self:_watch(leaf) then
+    if not Tape._watch(self, leaf) then
       core.warn("watch: a tensor of " .. leaf.dtype .. " has no gradient: only floats do")
     end
   end
@@ -38,6 +39,10 @@ local gradient_params = args.params{{"output_gradients"}, {"unconnected_gradient
 ---@param options? table # output_gradients: one weight per target (a vector-Jacobian product); unconnected_gradients
 function Tape:gradient(target, sources, options)
   local o = args.read("gradient", gradient_params, options)
+  if target == nil or sources == nil then
+    errors.fail("gradient: a %s expected, got nil",
+      target == nil and "target (a tensor or a list)" or "source (a tensor, a variable or a structure)")
+  end
   local targets, seeds = tree.flatten(target), {}
   if o.output_gradients ~= nil then
     seeds = tree.flatten(o.output_gradients)
@@ -50,7 +55,7 @@ function Tape:gradient(target, sources, options)
       errors.show(o.unconnected_gradients))
   end
   local leaves = tree.flatten(sources)
-  local results = self:_gradient(targets, leaves, seeds)
+  local results = Tape._gradient(self, targets, leaves, seeds)
   if o.unconnected_gradients == "zero" then
     for i, g in ipairs(results) do
       if not g then results[i] = ops.zeros_like(leaves[i]) end
@@ -69,11 +74,10 @@ function grad.custom_gradient(f)
   if type(f) ~= "function" then errors.fail("custom_gradient: a function expected, got %s", errors.show(f)) end
   return function(...)
     local arguments = {...}
-    local inputs, places = {}, {}
+    local inputs = {}
     for i = 1, select("#", ...) do
       if core.kind(arguments[i]) then
         inputs[#inputs + 1] = arguments[i]
-        places[#places + 1] = i
       end
     end
     local value, rule, variables
@@ -85,8 +89,9 @@ function grad.custom_gradient(f)
       probe:reset()
       local _ = pause
     end
-    if type(rule) ~= "function" then
-      errors.fail("custom_gradient: the function must return its value and a gradient function, got %s", errors.show(rule))
+    if value == nil or type(rule) ~= "function" then
+      errors.fail("custom_gradient: the function must return its value and a gradient function, got %s",
+        errors.show(rule) .. (value == nil and " and no value" or ""))
     end
     local own = {}
     for _, input in ipairs(inputs) do own[input] = true end
@@ -146,7 +151,8 @@ function grad.gradcheck(f, x, options)
       analytic = analytic + ops.sum(gradients[i] * direction):item()
     end
     local numeric = (value(forward):item() - value(backward):item()) / (2 * o.eps)
-    if not (math.abs(analytic - numeric) <= o.atol + o.rtol * math.abs(numeric)) then
+    local close = math.abs(analytic - numeric) <= o.atol + o.rtol * math.abs(numeric)
+    if not close then -- or NaN
       return false, ("direction %d: the gradient gives %.9g, differences give %.9g"):format(n, analytic, numeric)
     end
   end

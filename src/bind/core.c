@@ -14,8 +14,13 @@
 #include "device/device.h"
 
 static int set_threads(lua_State *L) {
-  lua_Integer n = luaL_checkinteger(L, 1);
-  if (kl_device_set_threads(n > 10000 || n < 1 ? 0 : (int)n) != KL_OK) {
+  int is_integer;
+  lua_Integer n = lua_tointegerx(L, 1, &is_integer);
+  if (!is_integer || lua_type(L, 1) != LUA_TNUMBER) {
+    lua_settop(L, 1);
+    return kl_bind_error(L, "kl.set_threads: a number of threads expected, got %s", luaL_tolstring(L, 1, NULL));
+  }
+  if (kl_device_set_threads(n > INT_MAX ? INT_MAX : n < 0 ? 0 : (int)n) != KL_OK) {
     return kl_bind_raise(L);
   }
   return 0;
@@ -27,9 +32,11 @@ static int get_threads(lua_State *L) {
 }
 
 static int set_memory_limit(lua_State *L) {
-  lua_Integer bytes = luaL_optinteger(L, 1, 0);
-  if (bytes < 0) {
-    return kl_bind_error(L, "kl.set_memory_limit: bytes >= 0 expected, got %lld", (long long)bytes);
+  int is_integer = 1;
+  lua_Integer bytes = lua_isnoneornil(L, 1) ? 0 : lua_tointegerx(L, 1, &is_integer);
+  if (!is_integer || bytes < 0) {
+    return kl_bind_error(L, "kl.set_memory_limit: bytes >= 0 expected (0: the default), got %s",
+                         luaL_tolstring(L, 1, NULL));
   }
   kl_set_memory_limit((uint64_t)bytes);
   return 0;
@@ -233,8 +240,14 @@ int luaopen_kl_core(lua_State *L) {
       {"kind", kind},
       {"shape_text", shape_text},
       {"same_shape", same_shape},
-      {"program_folder", program_folder}, {"is_program", is_program}, {"traceback", kl_program_traceback}, {"call_step", call_step},       {"warn", warn},               {"is_terminal", is_terminal},
-      {"id", id},                     {"set_error_context", set_error_context},
+      {"program_folder", program_folder},
+      {"is_program", is_program},
+      {"traceback", kl_program_traceback},
+      {"call_step", call_step},
+      {"warn", warn},
+      {"is_terminal", is_terminal},
+      {"id", id},
+      {"set_error_context", set_error_context},
       {NULL, NULL},
   };
   kl_bind_open_state(L);

@@ -1,9 +1,10 @@
 /* Functional graphs as Lua sees them.
  *
- * A symbolic tensor's userdata carries, as its user value, the table of where it came from: a bare op and its inputs, or a
- * layer's call and its inputs.  The collector can follow these, so a graph lives as long as someone holds one of its
- * ends.  lua/kl/functional.lua walks them; attributes of bare ops stay in the C node. */
+ * A symbolic tensor's userdata carries, as its user value, the table of where it came from: a bare op and its inputs,
+ * or a layer's call and its inputs.  The collector can follow these, so a graph lives as long as someone holds one of
+ * its ends.  lua/kl/functional.lua walks them; attributes of bare ops stay in the C node. */
 #include "bind/bind.h"
+#include "grad/tape.h"
 #include "op/apply.h"
 
 static kl_tensor *check_symbolic(lua_State *L, int index) {
@@ -59,8 +60,7 @@ static int origin(lua_State *L) {
 
 /* core.is_symbolic(value) */
 static int is_symbolic(lua_State *L) {
-  lua_pushboolean(L, kl_bind_kind_of(L, 1) == KL_BIND_TENSOR &&
-                         ((kl_bind_handle *)lua_touserdata(L, 1))->t != NULL &&
+  lua_pushboolean(L, kl_bind_kind_of(L, 1) == KL_BIND_TENSOR && ((kl_bind_handle *)lua_touserdata(L, 1))->t != NULL &&
                          kl_bind_check_tensor(L, 1)->flags & KL_TENSOR_SYMBOLIC);
   return 1;
 }
@@ -95,15 +95,20 @@ static int building(lua_State *L) {
   return 1;
 }
 
-/* core.outside(f, ...): f(...) outside of any recording, tape and graph that is open: for what is made at once and stays, such
- * as variables and their first values. */
+/* core.outside(f, ...): f(...) outside of any recording, tape and graph that is open: for what is made at once and
+ * stays, such as variables and their first values.  Tapes are paused and not taken away, for they may end meanwhile. */
 static int outside(lua_State *L) {
   kl_bind_enter(L);
   kl_context *context = kl_context_now;
-  kl_context saved = *context;
-  *context = (kl_context){0};
+  kl_recorder *recorder = context->recorder;
+  int depth = context->building;
+  uint64_t mark = kl_tape_pause_all(context);
+  context->recorder = NULL;
+  context->building = 0;
   int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-  *context = saved;
+  kl_tape_resume_all(context, mark);
+  context->recorder = recorder;
+  context->building = depth;
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
@@ -123,9 +128,11 @@ static int logits(lua_State *L) {
 
 void kl_bind_open_graph(lua_State *L, int core) {
   static const luaL_Reg functions[] = {
-      {"symbolic", new_symbolic}, {"origin", origin},     {"is_symbolic", is_symbolic}, {"reapply", reapply},
-      {"building", building}, {"building_depth", building_depth}, {"next_serial", next_serial},
-          {"logits", logits},   {"outside", outside},    {NULL, NULL},
+      {"symbolic", new_symbolic},   {"origin", origin},
+      {"is_symbolic", is_symbolic}, {"reapply", reapply},
+      {"building", building},       {"building_depth", building_depth},
+      {"next_serial", next_serial}, {"logits", logits},
+      {"outside", outside},         {NULL, NULL},
   };
   lua_pushvalue(L, core);
   luaL_setfuncs(L, functions, 0);

@@ -86,6 +86,9 @@ int luaopen_kl(lua_State *L) {
   lua_pushcfunction(L, search);
   lua_pushliteral(L, "kl");
   lua_call(L, 1, 2);
+  if (!lua_isfunction(L, -2)) {
+    return luaL_error(L, "%s", lua_tostring(L, -2));
+  }
   lua_pushliteral(L, "kl");
   lua_insert(L, -2);
   lua_call(L, 2, 1);

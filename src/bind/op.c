@@ -35,11 +35,14 @@ typedef struct call {
 } call;
 
 static int bad_argument(lua_State *L, const call *c, const char *expected, int index) {
+  index = lua_absindex(L, index);
   const char *got = luaL_tolstring(L, index, NULL);
   int type = lua_type(L, index);
   bool shown = type == LUA_TNUMBER || type == LUA_TBOOLEAN;
   return kl_bind_error(L, "kl.%s: '%s' must be %s, got %s%s%.40s%s", c->op->name, c->param->name, expected,
-                       type == LUA_TUSERDATA ? "a userdata" : lua_typename(L, type),
+                       kl_bind_kind_of(L, index) == KL_BIND_VARIABLE ? "a variable"
+                       : kl_bind_kind_of(L, index) != KL_BIND_OTHER  ? "a tensor"
+                                                                     : lua_typename(L, type),
                        type == LUA_TSTRING ? " '"
                        : shown             ? " "
                                            : "",
@@ -301,8 +304,8 @@ static kl_status apply(lua_State *L, const call *c, kl_tensor **out, int *nout) 
   return status;
 }
 
-/* Where a symbolic result came from, for lua/kl/functional.lua: {op = name, inputs = {...}, serial = n}, inputs being the
- * very Lua values, so that running the graph again reads variables anew.  [-0, +1] */
+/* Where a symbolic result came from, for lua/kl/functional.lua: {op = name, inputs = {...}, serial = n}, inputs being
+ * the very Lua values, so that running the graph again reads variables anew.  [-0, +1] */
 static void push_origin(lua_State *L, const call *c, const kl_tensor *t) {
   lua_createtable(L, 0, 3);
   lua_pushstring(L, c->op->name);
@@ -503,14 +506,8 @@ static const struct {
   const char *event;
   const kl_op *op;
 } operators[] = {
-    {"__add", &kl_op_add},
-    {"__sub", &kl_op_subtract},
-    {"__mul", &kl_op_multiply},
-    {"__div", &kl_op_divide},
-    {"__idiv", &kl_op_floor_divide},
-    {"__mod", &kl_op_mod},
-    {"__pow", &kl_op_power},
-    {"__unm", &kl_op_negative},
+    {"__add", &kl_op_add},           {"__sub", &kl_op_subtract}, {"__mul", &kl_op_multiply}, {"__div", &kl_op_divide},
+    {"__idiv", &kl_op_floor_divide}, {"__mod", &kl_op_mod},      {"__pow", &kl_op_power},    {"__unm", &kl_op_negative},
 };
 
 void kl_bind_open_ops(lua_State *L, int core) {

@@ -51,7 +51,10 @@ static int set_state(lua_State *L) {
 
 void kl_bind_open_random(lua_State *L, int core) {
   static const luaL_Reg methods[] = {
-      {"next", next_key}, {"state", get_state}, {"set_state", set_state}, {NULL, NULL},
+      {"next", next_key},
+      {"state", get_state},
+      {"set_state", set_state},
+      {NULL, NULL},
   };
   luaL_newmetatable(L, GENERATOR_TYPE);
   luaL_newlib(L, methods);

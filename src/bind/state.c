@@ -12,8 +12,14 @@
 /* Key of the registry table coroutine -> context (a userdata); weak in its keys. */
 static const char contexts_key = 0;
 
-static lua_State *current; /* the coroutine kl_context_now belongs to */
-static size_t debt;        /* bytes of new tensors the collector has not heard of */
+/* Key of `current` in the registry. */
+static const char current_key = 0;
+
+/* The coroutine kl_context_now belongs to.  The registry holds it too, for otherwise it could die and another one get
+ * its address. */
+static lua_State *current;
+
+static size_t debt; /* bytes of new tensors the collector has not heard of */
 
 #define DEBT_STEP ((size_t)1 << 20)      /* bytes of new tensors between two steps of the collector */
 #define CYCLE_BYTES ((uint64_t)32 << 20) /* bytes of new tensors per full cycle, at least */
@@ -29,6 +35,8 @@ static int close_context(lua_State *L) {
 
 static void switch_context(lua_State *L) {
   bool is_main = lua_pushthread(L);
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &current_key);
   if (is_main) {
     lua_pop(L, 1);
     kl_context_now = &kl_context_main;
@@ -119,9 +127,9 @@ bool kl_bind_retry(lua_State *L, kl_status status) {
   return true;
 }
 
-/* Lua cannot see tensor bytes, so the collector is stepped in proportion to them: one full cycle of the Lua heap for every
- * CYCLE_BYTES, or half the live tensor bytes, or the size of the Lua heap, whichever is most.  Dead tensors are then at most
- * about twice that, and the cost per byte does not grow with either heap. */
+/* Lua cannot see tensor bytes, so the collector is stepped in proportion to them: one full cycle of the Lua heap for
+ * every CYCLE_BYTES, or half the live tensor bytes, or the size of the Lua heap, whichever is most.  Dead tensors are
+ * then at most about twice that, and the cost per byte does not grow with either heap. */
 void kl_bind_add_debt(lua_State *L, const kl_tensor *t) {
   if (t->storage == NULL || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) > 1) {
     return; /* counted once per storage: a view costs nothing */
@@ -132,7 +140,7 @@ void kl_bind_add_debt(lua_State *L, const kl_tensor *t) {
   }
   uint64_t paid = debt;
   debt = 0;
-  if (!lua_gc(L, LUA_GCISRUNNING)) {
+  if (lua_gc(L, LUA_GCISRUNNING) <= 0) { /* stopped, or -1: called by a finalizer */
     return;
   }
   uint64_t lua_kib = (uint64_t)lua_gc(L, LUA_GCCOUNT);
@@ -143,32 +151,33 @@ void kl_bind_add_debt(lua_State *L, const kl_tensor *t) {
   lua_gc(L, LUA_GCSTEP, kib > INT_MAX ? INT_MAX : (int)kib);
 }
 
-/* Levenshtein's distance, at most `limit`. */
+/* Edits from a to b, at most `limit`: a letter put in, left out or replaced, or two neighbours exchanged. */
 static int distance(const char *a, const char *b, int limit) {
-  int row[64];
+  int rows[3][64]; /* of the last, the one before and the new one, by turns */
   int n = (int)strlen(b);
   if (n >= 63) {
     return limit;
   }
   for (int j = 0; j <= n; j++) {
-    row[j] = j;
+    rows[0][j] = j;
   }
-  for (int i = 1; a[i - 1] != '\0'; i++) {
-    int diagonal = row[0];
+  int i = 1;
+  for (; a[i - 1] != '\0'; i++) {
+    int *row = rows[i % 3];
+    const int *last = rows[(i - 1) % 3], *before = rows[(i + 1) % 3];
     row[0] = i;
     for (int j = 1; j <= n; j++) {
-      int cost = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      if (row[j - 1] + 1 < cost) {
-        cost = row[j - 1] + 1;
-      }
-      if (row[j] + 1 < cost) {
-        cost = row[j] + 1;
+      int cost = last[j - 1] + (a[i - 1] != b[j - 1]);
+      cost = last[j] + 1 < cost ? last[j] + 1 : cost;
+      cost = row[j - 1] + 1 < cost ? row[j - 1] + 1 : cost;
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < cost) {
+        cost = before[j - 2] + 1;
       }
       row[j] = cost;
     }
   }
-  return row[n] < limit ? row[n] : limit;
+  int result = rows[(i - 1) % 3][n];
+  return result < limit ? result : limit;
 }
 
 void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *list, int names) {
@@ -217,6 +226,8 @@ void kl_bind_new_weak_table(lua_State *L, const char *mode) {
 void kl_bind_open_state(lua_State *L) {
   kl_bind_new_weak_table(L, "k");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &contexts_key);
+  lua_pushboolean(L, false); /* the entry is there: setting it later needs no memory */
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &current_key);
   lua_newtable(L);
   lua_pushcfunction(L, close_context);
   lua_setfield(L, -2, "__gc");

@@ -18,8 +18,8 @@ static const char tapes_key = 0;
 #define PAUSE_TYPE "kl.pause"
 #define PAUSE_ALL_TYPE "kl.pause_all"
 
-/* User value 1 keeps the coroutine's context alive as long as the tape may point to it; user value 2 holds the functions of
- * recorded custom gradients. */
+/* User value 1 keeps the coroutine's context alive as long as the tape may point to it; user value 2 holds the
+ * functions of recorded custom gradients. */
 static kl_tape *check_tape(lua_State *L, int index) {
   kl_tape **slot = luaL_testudata(L, index, KL_TAPE_TYPE);
   if (slot == NULL || *slot == NULL) {
@@ -85,8 +85,14 @@ static int watch(lua_State *L) {
     return kl_bind_error(L, "watch: a tensor or variable expected, got %s", luaL_typename(L, 2));
   }
   lua_pushboolean(L, kl_dtype_is_float((kl_dtype)t->dtype));
-  if (lua_toboolean(L, -1) && kl_tape_watch(tape, t) != KL_OK) {
-    return kl_bind_raise(L);
+  if (lua_toboolean(L, -1)) {
+    kl_status status = kl_tape_watch(tape, t);
+    if (kl_bind_retry(L, status)) {
+      status = kl_tape_watch(tape, t);
+    }
+    if (status != KL_OK) {
+      return kl_bind_raise(L);
+    }
   }
   return 1;
 }
@@ -151,23 +157,25 @@ static int gc_sweep(lua_State *L) {
   return 0;
 }
 
-/* Reads a list of tensors or variables at `index` into a box of borrowed pointers that the collector owns. */
-static kl_tensor **read_list(lua_State *L, int index, const char *what, int *n) {
+/* Reads a list of tensors or variables at `index` into a box of borrowed pointers that the collector owns; NULL for a
+ * false where that may stand. */
+static kl_tensor **read_list(lua_State *L, int index, const char *what, bool may_be_false, int *n) {
   *n = (int)lua_rawlen(L, index);
   kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(*n + 1), 0);
   for (int i = 0; i < *n; i++) {
     lua_rawgeti(L, index, i + 1);
     list[i] = source_tensor(L, -1);
-    if (list[i] == NULL && !(lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
-      kl_bind_error(L, "gradient: %s %d must be a tensor or a variable, got %s", what, i + 1, luaL_typename(L, -1));
+    if (list[i] == NULL && !(may_be_false && lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
+      kl_bind_error(L, "%s %d must be a tensor or a variable, got %s", what, i + 1, luaL_typename(L, -1));
     }
     lua_pop(L, 1);
   }
   return list;
 }
 
-/* A rule of kl.custom_gradient: the number under which its Lua function stands in the tables of the tapes that recorded the
- * node (user value 2).  No reference from C, so tape, function and what it captures may form a cycle the collector sees. */
+/* A rule of kl.custom_gradient: the number under which its Lua function stands in the tables of the tapes that recorded
+ * the node (user value 2).  No reference from C, so tape, function and what it captures may form a cycle the collector
+ * sees. */
 typedef struct lua_rule {
   kl_foreign foreign;
   lua_Integer number;
@@ -175,7 +183,33 @@ typedef struct lua_rule {
 
 static void release_rule(kl_foreign *foreign) { kl_free(foreign, sizeof(lua_rule)); }
 
-/* Calls the function of the foreign node the sweep has stopped at and supplies what it returns.  The tape is at index 1. */
+/* Hands the gradient on top of the stack to the sweep as that of input i. */
+static void supply(lua_State *L, kl_sweep *sweep, int i) {
+  const kl_shape *expected = &kl_sweep_node(sweep)->in[i].spec.shape;
+  kl_tensor *t = source_tensor(L, -1);
+  if (t == NULL) {
+    if (lua_toboolean(L, -1)) {
+      kl_bind_error(L, "custom_gradient: gradient %d must be a tensor, or false for none, got %s", i + 1,
+                    luaL_typename(L, -1));
+    }
+    return;
+  }
+  if (!kl_shape_equal(&t->shape, expected)) {
+    char wanted[KL_SHAPE_TEXT], got[KL_SHAPE_TEXT];
+    kl_bind_error(L, "custom_gradient: gradient %d must have the shape of its argument, %s, got %s", i + 1,
+                  kl_shape_text(expected, wanted), kl_shape_text(&t->shape, got));
+  }
+  kl_status status = kl_sweep_supply(sweep, i, t);
+  if (kl_bind_retry(L, status)) {
+    status = kl_sweep_supply(sweep, i, t);
+  }
+  if (status != KL_OK) {
+    kl_bind_raise(L);
+  }
+}
+
+/* Calls the function of the foreign node the sweep has stopped at and supplies what it returns.  The tape is at
+ * index 1. */
 static void call_foreign(lua_State *L, kl_sweep *sweep) {
   const kl_node *node = kl_sweep_node(sweep);
   luaL_checkstack(L, node->nout + 8, "custom gradient");
@@ -194,13 +228,20 @@ static void call_foreign(lua_State *L, kl_sweep *sweep) {
   lua_call(L, node->nout, 1);
   for (int i = 0; i < node->nin; i++) {
     lua_rawgeti(L, -1, i + 1);
-    kl_tensor *t = kl_bind_to_tensor(L, -1);
-    if (t != NULL && kl_sweep_supply(sweep, i, t) != KL_OK) {
-      kl_bind_raise(L);
-    }
+    supply(L, sweep, i);
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
+}
+
+static kl_status attach(int nvalues, kl_tensor **values, int nargs, kl_tensor **arguments, lua_Integer number,
+                        kl_tensor **out) {
+  lua_rule *rule = kl_alloc(sizeof *rule);
+  if (rule == NULL) {
+    return KL_ENOMEM;
+  }
+  *rule = (lua_rule){{release_rule}, number};
+  return kl_foreign_attach(nvalues, values, nargs, arguments, &rule->foreign, out);
 }
 
 /* core.custom(values, arguments, rule): lists of tensors (arguments: variables too) -> list of outputs. */
@@ -211,11 +252,11 @@ static int custom(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TFUNCTION);
-  kl_tensor **values = read_list(L, 1, "value", &nvalues);
-  kl_tensor **arguments = read_list(L, 2, "argument", &nargs);
+  kl_tensor **values = read_list(L, 1, "custom_gradient: value", false, &nvalues);
+  kl_tensor **arguments = read_list(L, 2, "custom_gradient: argument", false, &nargs);
   if (nvalues > KL_MAX_OUTPUTS || nargs > KL_MAX_INPUTS) {
-    return kl_bind_error(L, "custom_gradient: %d inputs and %d outputs, at most %d of each are possible", nargs, nvalues,
-                         KL_MAX_OUTPUTS);
+    return kl_bind_error(L, "custom_gradient: %d inputs and %d outputs, at most %d and %d are possible", nargs, nvalues,
+                         KL_MAX_INPUTS, KL_MAX_OUTPUTS);
   }
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tapes_key);
   for (kl_watcher *w = kl_context_now->watchers; w != NULL; w = w->outer) {
@@ -235,13 +276,13 @@ static int custom(lua_State *L) {
     slots[i] = kl_bind_new_result(L);
     lua_rawseti(L, results, i + 1);
   }
-  lua_rule *rule = kl_alloc(sizeof *rule);
-  if (rule == NULL) {
-    return kl_bind_raise(L);
-  }
-  *rule = (lua_rule){{release_rule}, next_number++};
   kl_tensor *out[KL_MAX_OUTPUTS];
-  if (kl_foreign_attach(nvalues, values, nargs, arguments, &rule->foreign, out) != KL_OK) {
+  kl_status status = attach(nvalues, values, nargs, arguments, next_number, out);
+  if (kl_bind_retry(L, status)) {
+    status = attach(nvalues, values, nargs, arguments, next_number, out);
+  }
+  next_number++;
+  if (status != KL_OK) {
     return kl_bind_raise(L);
   }
   for (int i = 0; i < nvalues; i++) {
@@ -258,7 +299,7 @@ static int custom(lua_State *L) {
 /* core.pause_tapes() -> guard: nothing is recorded until it is closed. */
 typedef struct pause_all {
   kl_context *context;
-  kl_watcher *watchers;
+  uint64_t mark;
 } pause_all;
 
 static int pause_tapes(lua_State *L) {
@@ -268,22 +309,14 @@ static int pause_tapes(lua_State *L) {
   luaL_setmetatable(L, PAUSE_ALL_TYPE);
   kl_bind_push_context(L);
   lua_setiuservalue(L, -2, 1);
-  *guard = (pause_all){kl_context_now, kl_context_now->watchers};
-  for (kl_watcher *w = guard->watchers; w != NULL; w = w->outer) {
-    kl_tape_pause((kl_tape *)w);
-  }
+  *guard = (pause_all){kl_context_now, kl_tape_pause_all(kl_context_now)};
   return 1;
 }
 
-/* The tapes that were paused are those still in the list below the remembered one, or all that are left. */
 static int resume_tapes(lua_State *L) {
   pause_all *guard = lua_touserdata(L, 1);
   if (guard->context != NULL) {
-    for (kl_watcher *w = guard->context->watchers; w != NULL; w = w->outer) {
-      if (w->paused) {
-        kl_tape_resume((kl_tape *)w);
-      }
-    }
+    kl_tape_resume_all(guard->context, guard->mark);
     guard->context = NULL;
   }
   return 0;
@@ -310,10 +343,10 @@ static int gradient(lua_State *L) {
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TTABLE);
   luaL_checktype(L, 4, LUA_TTABLE);
-  kl_tensor **targets = read_list(L, 2, "target", &ntargets);
-  kl_tensor **sources = read_list(L, 3, "source", &nsources);
-  kl_tensor **seeds = read_list(L, 4, "output gradient", &nseeds);
-  if (!kl_tape_use(tape)) {
+  kl_tensor **targets = read_list(L, 2, "gradient: target", false, &ntargets);
+  kl_tensor **sources = read_list(L, 3, "gradient: source", false, &nsources);
+  kl_tensor **seeds = read_list(L, 4, "gradient: output gradient", true, &nseeds);
+  if (kl_tape_is_spent(tape)) {
     return kl_bind_error(L,
                          "gradient: this tape has given its one gradient; make it with "
                          "kl.GradientTape{persistent = true} to ask more than once");
@@ -324,13 +357,24 @@ static int gradient(lua_State *L) {
   if (!kl_tape_is_persistent(tape)) {
     kl_tape_stop(tape);
   }
-  kl_status status = kl_sweep_new(tape, ntargets, targets, nseeds == 0 ? NULL : seeds, nsources, sources, slot);
+  kl_tensor **weights = nseeds == 0 ? NULL : seeds;
+  kl_status status = kl_sweep_new(tape, ntargets, targets, weights, nsources, sources, slot);
+  if (kl_bind_retry(L, status)) {
+    status = kl_sweep_new(tape, ntargets, targets, weights, nsources, sources, slot);
+  }
+  if (status != KL_OK) {
+    return kl_bind_raise(L); /* nothing is used up yet: the tape can be asked again */
+  }
+  kl_tape_use(tape);
   if (!kl_tape_is_persistent(tape)) {
     kl_tape_drop_nodes(tape);
   }
   kl_sweep_state state = KL_SWEEP_FOREIGN;
   while (status == KL_OK && state == KL_SWEEP_FOREIGN) {
     status = kl_sweep_run(*slot, &state);
+    if (kl_bind_retry(L, status)) {
+      status = kl_sweep_run(*slot, &state);
+    }
     if (status == KL_OK && state == KL_SWEEP_FOREIGN) {
       call_foreign(L, *slot);
     }
@@ -363,6 +407,12 @@ static int why(lua_State *L) {
   kl_tensor *target = source_tensor(L, 2), *source = source_tensor(L, 3);
   if (target == NULL || source == NULL) {
     return kl_bind_error(L, "why: a target and a source expected, tensors or variables");
+  }
+  if (kl_tape_is_spent(tape)) {
+    lua_pushliteral(L,
+                    "this tape has given its gradient and forgotten its operations: make it with "
+                    "kl.GradientTape{persistent = true} to ask why");
+    return 1;
   }
   kl_sweep_explain(tape, target, source);
   lua_pushstring(L, kl_error_message());
@@ -401,7 +451,10 @@ void kl_bind_open_tape(lua_State *L, int core) {
   kl_bind_new_weak_table(L, "v");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &tapes_key);
   static const luaL_Reg functions[] = {
-      {"tape", new_tape}, {"custom", custom}, {"pause_tapes", pause_tapes}, {NULL, NULL},
+      {"tape", new_tape},
+      {"custom", custom},
+      {"pause_tapes", pause_tapes},
+      {NULL, NULL},
   };
   lua_pushvalue(L, core);
   luaL_setfuncs(L, functions, 0);

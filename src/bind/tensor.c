@@ -424,7 +424,8 @@ static int no_newindex(lua_State *L) {
 }
 
 static int length(lua_State *L) {
-  kl_tensor *t = kl_bind_check_tensor(L, 1);
+  kl_variable *v = kl_bind_to_variable(L, 1);
+  kl_tensor *t = v != NULL ? v->value : kl_bind_check_tensor(L, 1);
   if (t->shape.ndim == 0) {
     return kl_bind_error(L, "a scalar tensor has no length");
   }
@@ -464,8 +465,9 @@ static int new_tensor(lua_State *L) {
     if (attempt > 0) {
       kl_bind_retry(L, status);
     }
-    status =
-        in.kind == KL_INPUT_TABLE ? kl_bind_tensor_from_table(L, in.table, dtype, &t) : kl_bind_make_input(L, &in, &t);
+    status = in.kind == KL_INPUT_TABLE      ? kl_bind_tensor_from_table(L, in.table, dtype, &t)
+             : in.kind == KL_INPUT_VARIABLE ? kl_bind_read_variable(in.variable, &t)
+                                            : kl_bind_make_input(L, &in, &t);
     if (status == KL_OK && (t->weak != KL_STRONG || (dtype >= 0 && t->dtype != dtype))) {
       kl_dtype natural = t->weak == KL_WEAK_FLOAT                                      ? KL_FLOAT32
                          : t->weak == KL_WEAK_INT && in.integer == (int32_t)in.integer ? KL_INT32

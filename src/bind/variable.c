@@ -99,16 +99,23 @@ static int assign(lua_State *L) { return assign_by(L, kl_variable_assign); }
 static int assign_add(lua_State *L) { return assign_by(L, kl_variable_assign_add); }
 static int assign_sub(lua_State *L) { return assign_by(L, kl_variable_assign_sub); }
 
-/* The value as a tensor.  Inside a recording tape it is the variable for gradients, outside it a plain tensor. */
+kl_status kl_bind_read_variable(kl_variable *v, kl_tensor **out) {
+  kl_status status = kl_variable_read(v, out);
+  if (status == KL_OK && kl_context_now->watchers == NULL && (*out)->storage != NULL) {
+    kl_tensor *t = *out;
+    status = kl_tensor_new_view(t, &t->shape, t->strides, t->offset, out);
+    kl_tensor_release(t);
+  }
+  return status;
+}
+
 static int push_value(lua_State *L, kl_variable *v) {
   kl_bind_enter(L);
   kl_tensor **slot = kl_bind_new_result(L);
   kl_tensor *t = NULL;
-  kl_status status = kl_variable_read(v, &t);
-  if (status == KL_OK && kl_context_now->watchers == NULL && t->storage != NULL) {
-    kl_tensor *variable_tensor = t;
-    status = kl_tensor_new_view(t, &t->shape, t->strides, t->offset, &t);
-    kl_tensor_release(variable_tensor);
+  kl_status status = kl_bind_read_variable(v, &t);
+  if (kl_bind_retry(L, status)) {
+    status = kl_bind_read_variable(v, &t);
   }
   if (status != KL_OK) {
     return kl_bind_raise(L);
@@ -200,8 +207,11 @@ void kl_bind_open_variable(lua_State *L, int core) {
   luaL_setfuncs(L, meta, 0);
   luaL_newlib(L, methods);
   luaL_getmetatable(L, KL_TENSOR_TYPE);
-  lua_getfield(L, -1, "__tostring");
-  lua_setfield(L, -4, "__tostring");
+  static const char *const shared[] = {"__tostring", "__len", "__lt", "__le"};
+  for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++) {
+    lua_getfield(L, -1, shared[i]);
+    lua_setfield(L, -4, shared[i]);
+  }
   lua_pop(L, 1);
   lua_getfield(L, core, "tensor_methods");
   lua_pushcclosure(L, index_variable, 2);

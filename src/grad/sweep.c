@@ -17,8 +17,9 @@ struct kl_sweep {
   int64_t count, next;
   uint64_t *sources;
   int nsources;
-  kl_tensor *current[KL_MAX_OUTPUTS]; /* cotangents of the foreign node's outputs, owned */
-  kl_node *foreign;                   /* the node the caller is busy with, retained */
+  kl_tensor *current[KL_MAX_OUTPUTS]; /* cotangents of the visited node's outputs, owned */
+  kl_node *visited;                   /* the node under way, retained: foreign, or its visit failed */
+  int arg;                            /* the visited node's next input */
 };
 
 /* Adds `t` to what has arrived at `id`; nothing happens to ids that lead to no source. */
@@ -73,7 +74,7 @@ static kl_status mark_paths(kl_sweep *s, int nsources, kl_tensor *const *sources
 static kl_status seed(kl_sweep *s, kl_tensor *target, kl_tensor *seed_given) {
   kl_build b;
   kl_build_begin(&b);
-  if (kl_idmap_find(&s->map, target->id) != NULL) {
+  if (kl_dtype_is_float((kl_dtype)target->dtype) && kl_idmap_find(&s->map, target->id) != NULL) {
     kl_spec spec = kl_tensor_spec(target);
     kl_tensor *t = seed_given;
     if (t == NULL) {
@@ -130,7 +131,7 @@ void kl_sweep_release(kl_sweep *s) {
   for (int64_t i = 0; s->nodes != NULL && i < s->next; i++) {
     kl_node_release(s->nodes[i]);
   }
-  kl_node_release(s->foreign);
+  kl_node_release(s->visited);
   for (int i = 0; i < KL_MAX_OUTPUTS; i++) {
     kl_tensor_release(s->current[i]);
   }
@@ -166,15 +167,19 @@ static bool take_cotangents(kl_sweep *s, const kl_node *node) {
   return any;
 }
 
-static void drop_cotangents(kl_sweep *s, const kl_node *node) {
-  for (int i = 0; i < node->nout; i++) {
+static void leave(kl_sweep *s) {
+  for (int i = 0; i < s->visited->nout; i++) {
     kl_tensor_release(s->current[i]);
     s->current[i] = NULL;
   }
+  kl_node_release(s->visited);
+  s->visited = NULL;
 }
 
-static kl_status visit(kl_sweep *s, const kl_node *node) {
-  for (int i = 0; i < node->nin; i++) {
+static kl_status visit(kl_sweep *s) {
+  const kl_node *node = s->visited;
+  for (; s->arg < node->nin; s->arg++) {
+    int i = s->arg;
     if (kl_idmap_find(&s->map, node->in[i].id) == NULL || !kl_dtype_is_float(node->in[i].spec.dtype)) {
       continue;
     }
@@ -192,10 +197,11 @@ static kl_status visit(kl_sweep *s, const kl_node *node) {
 }
 
 kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
-  if (s->foreign != NULL) {
-    drop_cotangents(s, s->foreign);
-    kl_node_release(s->foreign);
-    s->foreign = NULL;
+  if (s->visited != NULL) {
+    if (s->visited->foreign == NULL) {
+      KL_TRY(visit(s));
+    }
+    leave(s);
   }
   while (s->next > 0) {
     kl_node *node = s->nodes[--s->next];
@@ -203,28 +209,32 @@ kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
       kl_node_release(node);
       continue;
     }
+    s->visited = node;
+    s->arg = 0;
     if (node->foreign != NULL) {
-      s->foreign = node;
       *state = KL_SWEEP_FOREIGN;
       return KL_OK;
     }
-    kl_status status = visit(s, node);
-    drop_cotangents(s, node);
-    kl_node_release(node);
-    KL_TRY(status);
+    KL_TRY(visit(s));
+    leave(s);
   }
   *state = KL_SWEEP_DONE;
   return KL_OK;
 }
 
-const kl_node *kl_sweep_node(const kl_sweep *s) { return s->foreign; }
+const kl_node *kl_sweep_node(const kl_sweep *s) { return s->visited; }
 
 kl_tensor *kl_sweep_cotangent(const kl_sweep *s, int output) { return s->current[output]; }
 
 kl_status kl_sweep_supply(kl_sweep *s, int input, kl_tensor *cotangent) {
   kl_build b;
   kl_build_begin(&b);
-  kl_status status = accumulate_input(s, &b, &s->foreign->in[input], cotangent);
+  const kl_edge *e = &s->visited->in[input];
+  kl_status status = KL_OK;
+  if (kl_dtype_is_float(e->spec.dtype)) {
+    cotangent = kl_build_cast(&b, cotangent, e->spec.dtype);
+    status = b.status != KL_OK ? b.status : accumulate_input(s, &b, e, cotangent);
+  }
   kl_build_end(&b);
   return status;
 }

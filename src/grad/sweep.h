@@ -19,13 +19,14 @@ kl_status kl_sweep_new(const kl_tape *tape, int ntargets, kl_tensor *const *targ
                        int nsources, kl_tensor *const *sources, kl_sweep **out);
 void kl_sweep_release(kl_sweep *sweep); /* NULL is allowed */
 
+/* After a failure nothing is lost: another call goes on with the input that failed. */
 kl_status kl_sweep_run(kl_sweep *sweep, kl_sweep_state *state);
 
 /* After KL_SWEEP_FOREIGN: the node, and its output cotangents (borrowed, NULL where none arrived). */
 const kl_node *kl_sweep_node(const kl_sweep *sweep);
 kl_tensor *kl_sweep_cotangent(const kl_sweep *sweep, int output);
 
-/* Hands over the cotangent of one input of that node. */
+/* Hands over the cotangent of one input of that node; it is cast to the input's type. */
 kl_status kl_sweep_supply(kl_sweep *sweep, int input, kl_tensor *cotangent);
 
 /* After KL_SWEEP_DONE: the cotangent of source i, borrowed; NULL where no path leads to it. */

@@ -10,6 +10,7 @@
 struct kl_tape {
   kl_watcher watcher;  /* first: the door's pointer is ours */
   kl_context *context; /* where it records, or NULL */
+  uint64_t serial;     /* counts starts */
   bool persistent, used;
   int pauses;
   kl_idmap watched;
@@ -79,7 +80,9 @@ kl_status kl_tape_new(bool persistent, bool autowatch, kl_tape **out) {
 }
 
 void kl_tape_start(kl_tape *tape) {
+  static uint64_t next_serial = 1;
   if (tape->context == NULL) {
+    tape->serial = next_serial++;
     tape->context = kl_context_now;
     tape->watcher.outer = tape->context->watchers;
     tape->context->watchers = &tape->watcher;
@@ -102,6 +105,22 @@ bool kl_tape_is_recording(const kl_tape *tape) { return tape->context != NULL; }
 
 void kl_tape_pause(kl_tape *tape) { tape->watcher.paused = ++tape->pauses > 0; }
 void kl_tape_resume(kl_tape *tape) { tape->watcher.paused = --tape->pauses > 0; }
+
+/* The innermost tape is the last started. */
+uint64_t kl_tape_pause_all(kl_context *context) {
+  for (kl_watcher *w = context->watchers; w != NULL; w = w->outer) {
+    kl_tape_pause((kl_tape *)w);
+  }
+  return context->watchers == NULL ? 0 : ((kl_tape *)context->watchers)->serial;
+}
+
+void kl_tape_resume_all(kl_context *context, uint64_t mark) {
+  for (kl_watcher *w = context->watchers; w != NULL; w = w->outer) {
+    if (((kl_tape *)w)->serial <= mark) {
+      kl_tape_resume((kl_tape *)w);
+    }
+  }
+}
 
 void kl_tape_drop_nodes(kl_tape *tape) {
   /* The list is detached first: a node's end may run foreign code that looks at the tape. */
@@ -136,11 +155,8 @@ void kl_tape_release(kl_tape *tape) {
 
 bool kl_tape_is_persistent(const kl_tape *tape) { return tape->persistent; }
 
-bool kl_tape_use(kl_tape *tape) {
-  bool available = tape->persistent || !tape->used;
-  tape->used = true;
-  return available;
-}
+void kl_tape_use(kl_tape *tape) { tape->used = true; }
+bool kl_tape_is_spent(const kl_tape *tape) { return tape->used && !tape->persistent; }
 
 kl_status kl_tape_watch(kl_tape *tape, const kl_tensor *t) {
   return kl_idmap_put(&tape->watched, t->id) == NULL ? KL_ENOMEM : KL_OK;

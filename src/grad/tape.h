@@ -22,14 +22,20 @@ bool kl_tape_is_recording(const kl_tape *tape);
 void kl_tape_pause(kl_tape *tape);
 void kl_tape_resume(kl_tape *tape);
 
+/* Pauses all tapes that record on the context; the second resumes those of them that still do.  `mark` is what the
+ * first returned: tapes started in between are left alone. */
+uint64_t kl_tape_pause_all(kl_context *context);
+void kl_tape_resume_all(kl_context *context, uint64_t mark);
+
 /* Forgets all nodes and watched tensors; goes on recording. */
 void kl_tape_reset(kl_tape *tape);
 void kl_tape_drop_nodes(kl_tape *tape);
 
 bool kl_tape_is_persistent(const kl_tape *tape);
 
-/* A non-persistent tape gives one gradient.  kl_tape_use answers whether there is still one, and takes it. */
-bool kl_tape_use(kl_tape *tape);
+/* A non-persistent tape gives one gradient: it is spent after kl_tape_use. */
+void kl_tape_use(kl_tape *tape);
+bool kl_tape_is_spent(const kl_tape *tape);
 
 kl_status kl_tape_watch(kl_tape *tape, const kl_tensor *t);
 

@@ -182,7 +182,7 @@ static kl_status run_kernel(const kl_op *op, const arguments *a, const kl_attr *
     view_of(out[i], &out_views[i]);
   }
   kl_call call = {.name = op->name, .attrs = attrs, .nin = a->n, .nout = nout, .in = in_views, .out = out_views};
-  return kl_device_default()->run(op->id, &call);
+  return kl_device_default()->run((int)op->id, &call);
 }
 
 static kl_status run_view(const kl_op *op, const arguments *a, const kl_attr *attrs, const kl_spec *specs,
@@ -385,10 +385,12 @@ static kl_status pass(const kl_op *op, arguments *a, const kl_attr *attrs, kl_te
 /* Puts "kl.<op>: " in front of the message, once. */
 static kl_status name_the_op(const kl_op *op, kl_status status) {
   char text[1024];
-  if (strncmp(kl_error_message(), "kl.", 3) == 0 || status == KL_ENOMEM) {
+  const char *message = kl_error_message();
+  if (strncmp(message, "kl.", 3) == 0 || status == KL_ENOMEM) {
     return status;
   }
-  snprintf(text, sizeof text, "%s", kl_error_message());
+  snprintf(text, sizeof text, "%s",
+           strncmp(message, "kl: ", 4) == 0 ? message + 4 : message); /* of a part without a name */
   return kl_fail(status, "kl.%s: %s", op->name, text);
 }
 

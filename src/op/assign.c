@@ -33,7 +33,11 @@ static kl_status check(const kl_variable *v, const kl_tensor *value) {
 static kl_status fit(const kl_variable *v, kl_tensor *value, kl_tensor **out) {
   kl_attr dtype = {.n = 1, .given = 1, .v = {v->value->dtype}};
   kl_tensor *cast;
-  KL_TRY(kl_apply1(&kl_op_cast, 1, &value, &dtype, &cast));
+  if (value->weak == KL_STRONG && value->dtype == v->value->dtype) {
+    cast = kl_tensor_retain(value);
+  } else {
+    KL_TRY(kl_apply1(&kl_op_cast, 1, &value, &dtype, &cast));
+  }
   if (cast->shape.ndim == v->value->shape.ndim) {
     *out = cast;
     return KL_OK;
@@ -51,7 +55,7 @@ static bool can_adopt(const kl_tensor *t) {
          t->storage->bytes == (size_t)kl_tensor_numel(t) * kl_dtype_size((kl_dtype)t->dtype);
 }
 
-kl_status kl_variable_assign(kl_variable *v, kl_tensor *value) {
+static kl_status assign(kl_variable *v, kl_tensor *value) {
   KL_TRY(check(v, value));
   kl_context *context = kl_context_now;
   if (context->building > 0 || value->flags & KL_TENSOR_SYMBOLIC) {
@@ -99,12 +103,22 @@ static kl_status update(kl_variable *v, kl_tensor *value, const kl_op *op) {
   }
   kl_tensor_release(fitted);
   if (status == KL_OK) {
-    status = kl_variable_assign(v, result);
+    status = assign(v, result);
     kl_tensor_release(result);
   }
   return status;
 }
 
-kl_status kl_variable_assign_add(kl_variable *v, kl_tensor *value) { return update(v, value, &kl_op_add); }
+/* An assignment cuts the path of gradients, so no tape hears of it, whichever way it is done. */
+static kl_status unseen(kl_variable *v, kl_tensor *value, const kl_op *op) {
+  kl_context *context = kl_context_now;
+  kl_watcher *watchers = context->watchers;
+  context->watchers = NULL;
+  kl_status status = op == NULL ? assign(v, value) : update(v, value, op);
+  context->watchers = watchers;
+  return status;
+}
 
-kl_status kl_variable_assign_sub(kl_variable *v, kl_tensor *value) { return update(v, value, &kl_op_subtract); }
+kl_status kl_variable_assign(kl_variable *v, kl_tensor *value) { return unseen(v, value, NULL); }
+kl_status kl_variable_assign_add(kl_variable *v, kl_tensor *value) { return unseen(v, value, &kl_op_add); }
+kl_status kl_variable_assign_sub(kl_variable *v, kl_tensor *value) { return unseen(v, value, &kl_op_subtract); }

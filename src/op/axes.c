@@ -59,3 +59,11 @@ void kl_axes_reduce_shape(const kl_shape *shape, const kl_attr *axes, bool keepd
   }
   *out = reduced;
 }
+
+bool kl_shapes_agree(const kl_shape *a, const kl_shape *b) {
+  bool agree = a->ndim == b->ndim;
+  for (int i = 0; i < a->ndim && agree; i++) {
+    agree = a->dim[i] == b->dim[i] || a->dim[i] == KL_UNKNOWN || b->dim[i] == KL_UNKNOWN;
+  }
+  return agree;
+}

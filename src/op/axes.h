@@ -14,6 +14,9 @@ kl_status kl_axes_normalize(kl_attr *axes, int ndim);
 /* True if `axis` is in the (normalised) list. */
 bool kl_axes_contain(const kl_attr *axes, int axis);
 
+/* True if both have the same rank, and the same lengths where both are known. */
+bool kl_shapes_agree(const kl_shape *a, const kl_shape *b);
+
 /* The shape after reducing the listed axes. */
 void kl_axes_reduce_shape(const kl_shape *shape, const kl_attr *axes, bool keepdims, kl_shape *out);
 

@@ -1,10 +1,12 @@
 /* Comparisons and logic: results are bool, so there are no gradients. */
 #include "op/elementwise.h"
 
-#define COMPARE(op, kind, type, text)                                                   \
-  const kl_op kl_op_##op = {                                                            \
-      kind(op, text), .types = type, .flags = KL_ELEMENTWISE | KL_OUT_BOOL,             \
-      KL_CONSTANT("the result is a truth value"),                                       \
+#define COMPARE(op, kind, type, text)             \
+  const kl_op kl_op_##op = {                      \
+      kind(op, text),                             \
+      .types = type,                              \
+      .flags = KL_ELEMENTWISE | KL_OUT_BOOL,      \
+      KL_CONSTANT("the result is a truth value"), \
   };
 
 COMPARE(equal, KL_BINARY, KL_TYPES_PROMOTE, "x1 = x2, elementwise; NaN equals nothing.")

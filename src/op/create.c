@@ -1,8 +1,8 @@
 /* Tensors made of nothing; the rest (zeros, eye, ...) is composed in lua/kl/ops.lua. */
 #include "op/elementwise.h"
 
-static const kl_param sequence_params[] = {KL_PARAM("start", KL_SCALAR), KL_PARAM("step", KL_SCALAR),
-                                           KL_PARAM("n", KL_INT), KL_PARAM("dtype", KL_DTYPE), {0}};
+static const kl_param sequence_params[] = {
+    KL_PARAM("start", KL_SCALAR), KL_PARAM("step", KL_SCALAR), KL_PARAM("n", KL_INT), KL_PARAM("dtype", KL_DTYPE), {0}};
 
 static kl_status sequence_infer(kl_infer *c) {
   if (c->attrs[0].v[0] < 0 || c->in[0].shape.ndim != 0 || c->in[1].shape.ndim != 0) {
@@ -19,8 +19,8 @@ static kl_tensor *sequence_vjp(kl_vjp *v) {
   kl_tensor *g = v->cotangents[0];
   kl_attr all = {0};
   if (v->arg == 1) {
-    kl_tensor *counts = kl_build_op(b, &kl_op_sequence, v->node->attrs, 2,
-                                    (kl_tensor *[2]){kl_build_int(b, 0), kl_build_int(b, 1)});
+    kl_tensor *counts =
+        kl_build_op(b, &kl_op_sequence, v->node->attrs, 2, (kl_tensor *[2]){kl_build_int(b, 0), kl_build_int(b, 1)});
     g = kl_build_mul(b, g, counts);
   }
   return kl_build_cast(b, kl_build_sum(b, g, &all, false), kl_vjp_in_spec(v, v->arg)->dtype);

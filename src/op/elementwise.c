@@ -1,5 +1,5 @@
-/* Elementwise arithmetic: rows and gradient rules.  Inputs are broadcast by the door; no rule here knows of it, the sweep
- * sums a cotangent back to the input's shape. */
+/* Elementwise arithmetic: rows and gradient rules.  Inputs are broadcast by the door; no rule here knows of it, the
+ * sweep sums a cotangent back to the input's shape. */
 #include "op/elementwise.h"
 
 const kl_param kl_unary_params[] = {KL_PARAM("x", KL_TENSOR), {0}};
@@ -19,11 +19,8 @@ static kl_tensor *subtract_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_subtract = {
-    KL_BINARY(subtract, "x1 - x2."),
-    .alias = "sub",
-    .types = KL_TYPES_PROMOTE,
-    .flags = KL_ELEMENTWISE | KL_NO_BOOL,
-    .vjp = subtract_vjp,
+    KL_BINARY(subtract, "x1 - x2."),      .alias = "sub",      .types = KL_TYPES_PROMOTE,
+    .flags = KL_ELEMENTWISE | KL_NO_BOOL, .vjp = subtract_vjp,
 };
 
 static kl_tensor *multiply_vjp(kl_vjp *v) {
@@ -117,10 +114,7 @@ const kl_op kl_op_power = {
 static kl_tensor *negative_vjp(kl_vjp *v) { return kl_build_unary(&v->build, &kl_op_negative, v->cotangents[0]); }
 
 const kl_op kl_op_negative = {
-    KL_UNARY(negative, "-x."),
-    .alias = "neg",
-    .types = KL_TYPES_PROMOTE,
-    .flags = KL_ELEMENTWISE | KL_NO_BOOL,
+    KL_UNARY(negative, "-x."), .alias = "neg", .types = KL_TYPES_PROMOTE, .flags = KL_ELEMENTWISE | KL_NO_BOOL,
     .vjp = negative_vjp,
 };
 
@@ -151,11 +145,8 @@ static kl_tensor *square_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_square = {
-    KL_UNARY(square, "x * x."),
-    .types = KL_TYPES_PROMOTE,
-    .flags = KL_ELEMENTWISE | KL_NO_BOOL,
-    .vjp = square_vjp,
-    .saves = KL_SAVE_IN(0),
+    KL_UNARY(square, "x * x."), .types = KL_TYPES_PROMOTE, .flags = KL_ELEMENTWISE | KL_NO_BOOL,
+    .vjp = square_vjp,          .saves = KL_SAVE_IN(0),
 };
 
 /* The cotangent goes to the input that was chosen; to x1 where both are equal (TensorFlow's rule). */
@@ -198,8 +189,8 @@ static kl_tensor *clip_vjp(kl_vjp *v) {
   return kl_build_where(b, v->arg == 1 ? below : above, g, zero);
 }
 
-static const kl_param clip_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("x_min", KL_SCALAR),
-                                       KL_PARAM("x_max", KL_SCALAR), {0}};
+static const kl_param clip_params[] = {
+    KL_PARAM("x", KL_TENSOR), KL_PARAM("x_min", KL_SCALAR), KL_PARAM("x_max", KL_SCALAR), {0}};
 
 const kl_op kl_op_clip = {
     KL_ROW(clip, "x limited to [x_min, x_max]."),
@@ -217,8 +208,8 @@ static kl_tensor *where_vjp(kl_vjp *v) {
   return v->arg == 1 ? kl_build_where(b, kl_vjp_in(v, 0), g, zero) : kl_build_where(b, kl_vjp_in(v, 0), zero, g);
 }
 
-static const kl_param where_params[] = {KL_PARAM("condition", KL_TENSOR), KL_PARAM("x1", KL_TENSOR),
-                                        KL_PARAM("x2", KL_TENSOR), {0}};
+static const kl_param where_params[] = {
+    KL_PARAM("condition", KL_TENSOR), KL_PARAM("x1", KL_TENSOR), KL_PARAM("x2", KL_TENSOR), {0}};
 
 const kl_op kl_op_where = {
     KL_ROW(where, "x1 where the condition is true, x2 elsewhere."),

@@ -14,8 +14,8 @@ typedef struct kl_generator {
 /* The key of (seed, path, n): a 64-bit hash (FNV-1a, mixed by splitmix64's finaliser). */
 uint64_t kl_generator_key(uint64_t seed, const char *path, uint64_t n);
 
-/* A new int64 tensor {key, counter} for a draw of n elements, and the advance.  While a functional graph is built nothing
- * advances. */
+/* A new int64 tensor {key, counter} for a draw of n elements, and the advance.  While a functional graph is built
+ * nothing advances. */
 kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key);
 
 #endif

@@ -1,5 +1,5 @@
-/* Gathering and scattering by tensors of indices, which count from 0; negative ones count from the end; one out of range is
- * an error of the kernel, before anything is written. */
+/* Gathering and scattering by tensors of indices, which count from 0; negative ones count from the end; one out of
+ * range is an error of the kernel, before anything is written. */
 #include <string.h>
 
 #include "op/axes.h"
@@ -12,8 +12,8 @@ static kl_status check_indices(const kl_spec *indices) {
   return KL_OK;
 }
 
-static const kl_param take_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("indices", KL_TENSOR),
-                                       KL_OPTIONAL("axis", KL_AXIS), {0}};
+static const kl_param take_params[] = {
+    KL_PARAM("x", KL_TENSOR), KL_PARAM("indices", KL_TENSOR), KL_OPTIONAL("axis", KL_AXIS), {0}};
 
 /* Without an axis x is taken as flat. */
 static kl_status take_infer(kl_infer *c) {
@@ -72,7 +72,9 @@ static kl_tensor *take_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_take = {
-    KL_ROW(take, "The slices of x at `indices` (from 0, negative from the end) along an axis; of flat x where none is given."),
+    KL_ROW(
+        take,
+        "The slices of x at `indices` (from 0, negative from the end) along an axis; of flat x where none is given."),
     .alias = "gather",
     .params = take_params,
     .types = KL_TYPES_WIDE, /* an index that is a Lua number is an integer, whatever x is */
@@ -83,8 +85,8 @@ const kl_op kl_op_take = {
     .saves = KL_SAVE_IN(1),
 };
 
-static const kl_param along_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("indices", KL_TENSOR),
-                                        KL_DEFAULT("axis", KL_AXIS, -1), {0}};
+static const kl_param along_params[] = {
+    KL_PARAM("x", KL_TENSOR), KL_PARAM("indices", KL_TENSOR), KL_DEFAULT("axis", KL_AXIS, -1), {0}};
 
 static kl_status check_along(const kl_infer *c, int axis, const kl_shape *x, const kl_shape *indices) {
   (void)c;
@@ -132,9 +134,7 @@ static kl_status check_updates(const kl_infer *c, const kl_shape *expected) {
   if (c->in[0].dtype == KL_BOOL) {
     return kl_fail(KL_EDTYPE, "not defined for bool: cast the tensor first, for example to \"int32\"");
   }
-  kl_shape joined;
-  if (expected->ndim != c->in[2].shape.ndim || !kl_shape_broadcast(expected, &c->in[2].shape, &joined) ||
-      (kl_shape_known(expected) && kl_shape_known(&c->in[2].shape) && !kl_shape_equal(expected, &c->in[2].shape))) {
+  if (!kl_shapes_agree(expected, &c->in[2].shape)) {
     char a[KL_SHAPE_TEXT], b[KL_SHAPE_TEXT];
     return kl_fail(KL_ESHAPE, "updates must have shape %s, got %s", kl_shape_text(expected, a),
                    kl_shape_text(&c->in[2].shape, b));
@@ -142,8 +142,8 @@ static kl_status check_updates(const kl_infer *c, const kl_shape *expected) {
   return KL_OK;
 }
 
-static const kl_param scatter_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("indices", KL_TENSOR),
-                                          KL_PARAM("updates", KL_TENSOR), {0}};
+static const kl_param scatter_params[] = {
+    KL_PARAM("x", KL_TENSOR), KL_PARAM("indices", KL_TENSOR), KL_PARAM("updates", KL_TENSOR), {0}};
 
 /* indices (n, k) name places in the first k axes; updates are (n, rest of x's axes). */
 static kl_status scatter_infer(kl_infer *c) {
@@ -191,7 +191,9 @@ static kl_tensor *scatter_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_scatter_add = {
-    KL_ROW(scatter_add, "x with updates[i] added at indices[i]: indices (n, k) name places in x's first k axes; equal indices add up in order."),
+    KL_ROW(scatter_add,
+           "x with updates[i] added at indices[i]: indices (n, k) name places in x's first k axes; equal indices add "
+           "up in order."),
     .params = scatter_params,
     .flags = KL_CHECKS,
     .outputs = 1,
@@ -200,8 +202,11 @@ const kl_op kl_op_scatter_add = {
     .saves = KL_SAVE_IN(1),
 };
 
-static const kl_param scatter_along_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("indices", KL_TENSOR),
-                                                KL_PARAM("updates", KL_TENSOR), KL_DEFAULT("axis", KL_AXIS, -1), {0}};
+static const kl_param scatter_along_params[] = {KL_PARAM("x", KL_TENSOR),
+                                                KL_PARAM("indices", KL_TENSOR),
+                                                KL_PARAM("updates", KL_TENSOR),
+                                                KL_DEFAULT("axis", KL_AXIS, -1),
+                                                {0}};
 
 static kl_status scatter_along_infer(kl_infer *c) {
   KL_TRY(check_indices(&c->in[1]));
@@ -218,7 +223,8 @@ static kl_tensor *scatter_along_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_scatter_add_along_axis = {
-    KL_ROW(scatter_add_along_axis, "x with each update added at its index along an axis, at its own place in the others."),
+    KL_ROW(scatter_add_along_axis,
+           "x with each update added at its index along an axis, at its own place in the others."),
     .params = scatter_along_params,
     .flags = KL_CHECKS,
     .outputs = 1,
@@ -227,8 +233,11 @@ const kl_op kl_op_scatter_add_along_axis = {
     .saves = KL_SAVE_IN(1),
 };
 
-static const kl_param one_hot_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("num_classes", KL_INT),
-                                          KL_DEFAULT("axis", KL_AXIS, -1), KL_DEFAULT("dtype", KL_DTYPE, KL_FLOAT32), {0}};
+static const kl_param one_hot_params[] = {KL_PARAM("x", KL_TENSOR),
+                                          KL_PARAM("num_classes", KL_INT),
+                                          KL_DEFAULT("axis", KL_AXIS, -1),
+                                          KL_DEFAULT("dtype", KL_DTYPE, KL_FLOAT32),
+                                          {0}};
 
 static kl_status one_hot_infer(kl_infer *c) {
   const kl_shape *x = &c->in[0].shape;
@@ -251,7 +260,9 @@ static kl_status one_hot_infer(kl_infer *c) {
 }
 
 const kl_op kl_op_one_hot = {
-    KL_ROW(one_hot, "1 at the place of each class (from 0) along a new axis, 0 elsewhere; all 0 for a negative or larger class."),
+    KL_ROW(
+        one_hot,
+        "1 at the place of each class (from 0) along a new axis, 0 elsewhere; all 0 for a negative or larger class."),
     .params = one_hot_params,
     .outputs = 1,
     .infer = one_hot_infer,

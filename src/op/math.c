@@ -1,4 +1,5 @@
-/* Elementary functions and activations: rows and gradient rules.  Derivatives: Abramowitz & Stegun, chapters 4 and 7. */
+/* Elementary functions and activations: rows and gradient rules.  Derivatives: Abramowitz & Stegun, chapters 4 and 7.
+ */
 #include "op/elementwise.h"
 
 /* Words for the rules below. */
@@ -24,19 +25,15 @@ static kl_tensor *squared(kl_vjp *v, kl_tensor *x) { return unary(v, &kl_op_squa
 #define G (v->cotangents[0])
 
 /* A float function of one number whose gradient reads the input or the output; `more` is further fields. */
-#define FUNCTION_WITH(op, text, save, more)                                           \
-  const kl_op kl_op_##op = {                                                          \
-      KL_UNARY(op, text), .types = KL_TYPES_FLOAT, .flags = KL_ELEMENTWISE,           \
-      .vjp = op##_vjp,    .saves = KL_SAVE_##save(0), more                            \
-  };
+#define FUNCTION_WITH(op, text, save, more)                                                          \
+  const kl_op kl_op_##op = {KL_UNARY(op, text), .types = KL_TYPES_FLOAT,    .flags = KL_ELEMENTWISE, \
+                            .vjp = op##_vjp,    .saves = KL_SAVE_##save(0), more};
 #define FUNCTION(op, text, save) FUNCTION_WITH(op, text, save, .alias = NULL)
 
 static kl_tensor *sqrt_vjp(kl_vjp *v) { return over(v, times(v, G, 0.5), Y); }
 FUNCTION(sqrt, "The square root; NaN below 0.", OUT)
 
-static kl_tensor *rsqrt_vjp(kl_vjp *v) {
-  return g_times(v, times(v, kl_build_mul(&v->build, squared(v, Y), Y), -0.5));
-}
+static kl_tensor *rsqrt_vjp(kl_vjp *v) { return g_times(v, times(v, kl_build_mul(&v->build, squared(v, Y), Y), -0.5)); }
 FUNCTION(rsqrt, "1 / sqrt(x), correctly rounded twice.", OUT)
 
 static kl_tensor *exp_vjp(kl_vjp *v) { return g_times(v, Y); }
@@ -97,7 +94,6 @@ const kl_op kl_op_sigmoid = {
     .saves = KL_SAVE_OUT(0),
 };
 
-
 static kl_tensor *softplus_vjp(kl_vjp *v) { return g_times(v, unary(v, &kl_op_sigmoid, X)); }
 FUNCTION(softplus, "log(1 + e^x), without overflow.", IN)
 
@@ -123,10 +119,12 @@ const kl_op kl_op_arctan2 = {
     .saves = KL_SAVE_IN(0) | KL_SAVE_IN(1),
 };
 
-#define STEPS(op, type, text)                                                                                     \
-  const kl_op kl_op_##op = {                                                                                      \
-      KL_UNARY(op, text), .types = type, .flags = KL_ELEMENTWISE,                                                 \
-      KL_CONSTANT("it is constant between jumps"),                                                                \
+#define STEPS(op, type, text)                      \
+  const kl_op kl_op_##op = {                       \
+      KL_UNARY(op, text),                          \
+      .types = type,                               \
+      .flags = KL_ELEMENTWISE,                     \
+      KL_CONSTANT("it is constant between jumps"), \
   };
 
 STEPS(floor, KL_TYPES_FLOAT, "The largest whole number not above x.")

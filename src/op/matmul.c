@@ -91,7 +91,9 @@ static kl_tensor *matmul_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_matmul = {
-    KL_BINARY(matmul, "Matrix product of the last two axes; leading axes broadcast, vectors are rows or columns (numpy's rule)."),
+    KL_BINARY(
+        matmul,
+        "Matrix product of the last two axes; leading axes broadcast, vectors are rows or columns (numpy's rule)."),
     .types = KL_TYPES_PROMOTE,
     .flags = KL_NO_BOOL,
     .infer = matmul_infer,

@@ -6,6 +6,30 @@
 
 static const kl_param reshape_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("newshape", KL_SHAPE), {0}};
 
+/* Before a graph runs, where x has unknown axes: {x.shape[1], -1} passes an unknown first axis on, and the rest of x
+ * is the rest of the new shape.  Everything else that is unknown stays so, running the graph checks it. */
+static kl_status reshape_unknown(const kl_shape *from, kl_attr *to, kl_shape *shape) {
+  char received[KL_SHAPE_TEXT], wanted[KL_SHAPE_TEXT];
+  int64_t rest = 1, known = 1;
+  int open = -1, others = 0;
+  for (int i = 1; i < from->ndim; i++) {
+    rest = rest == KL_UNKNOWN || from->dim[i] == KL_UNKNOWN ? KL_UNKNOWN : rest * from->dim[i];
+  }
+  for (int i = 1; i < to->n; i++) {
+    known *= to->v[i] == -1 ? 1 : to->v[i];
+    open = to->v[i] == -1 ? i : open;
+    others += to->v[i] == -1;
+  }
+  if (others != 1 || to->v[0] != -1 || from->dim[0] != KL_UNKNOWN || rest == KL_UNKNOWN) {
+    return KL_OK;
+  }
+  if (known == 0 || rest % known != 0) {
+    return kl_fail(KL_ESHAPE, "cannot reshape %s to %s", kl_shape_text(from, received), kl_shape_text(shape, wanted));
+  }
+  to->v[open] = shape->dim[open] = rest / known;
+  return KL_OK;
+}
+
 /* One -1 (or an unknown axis) in the new shape takes what is left. */
 static kl_status reshape_infer(kl_infer *c) {
   const kl_shape *from = &c->in[0].shape;
@@ -18,7 +42,7 @@ static kl_status reshape_infer(kl_infer *c) {
   for (int i = 0; i < to->n; i++) {
     shape.dim[i] = to->v[i];
     if (to->v[i] == -1) {
-      if (open >= 0) {
+      if (open >= 0 && numel != KL_UNKNOWN) {
         return kl_fail(KL_ESHAPE, "only one axis of the new shape %s may be -1", kl_shape_text(&shape, wanted));
       }
       open = i;
@@ -28,13 +52,14 @@ static kl_status reshape_infer(kl_infer *c) {
   }
   KL_TRY(kl_shape_check_size("new shape", &(kl_shape){0}, 1));
   for (int i = 0; i < to->n; i++) {
-    if (i != open && (shape.dim[i] != 0 && known > INT64_MAX / shape.dim[i])) {
+    int64_t length = shape.dim[i] == -1 ? 1 : shape.dim[i];
+    if (length != 0 && known > INT64_MAX / length) {
       return kl_fail(KL_ESHAPE, "the new shape is too large");
     }
-    known *= i == open ? 1 : shape.dim[i];
+    known *= length;
   }
   if (numel == KL_UNKNOWN) {
-    /* The unknown lengths on both sides are assumed to agree; running the graph checks. */
+    KL_TRY(reshape_unknown(from, to, &shape));
     c->out[0] = (kl_spec){c->in[0].dtype, shape};
     return KL_OK;
   }
@@ -177,14 +202,17 @@ const kl_op kl_op_transpose = {
 
 static const kl_param broadcast_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("shape", KL_SHAPE), {0}};
 
+/* An unknown length (false or -1) is x's own. */
 static kl_status broadcast_infer(kl_infer *c) {
+  const kl_shape *from = &c->in[0].shape;
   kl_shape to = {.ndim = c->attrs[0].n}, joined;
   memcpy(to.dim, c->attrs[0].v, sizeof to.dim[0] * (size_t)to.ndim);
-  bool open = !kl_shape_known(&c->in[0].shape); /* only then may the new shape have unknown axes */
+  int extra = to.ndim - from->ndim;
   for (int i = 0; i < to.ndim; i++) {
-    if (to.dim[i] < (open ? KL_UNKNOWN : 0)) {
+    if (to.dim[i] < KL_UNKNOWN || (to.dim[i] == KL_UNKNOWN && i < extra)) {
       return kl_fail(KL_ESHAPE, "axis %d of the new shape is negative or unknown", i + 1);
     }
+    to.dim[i] = to.dim[i] == KL_UNKNOWN && extra >= 0 ? from->dim[i - extra] : to.dim[i];
   }
   if (kl_shape_known(&to)) {
     KL_TRY(kl_shape_check_size("the result", &to, kl_dtype_size(c->in[0].dtype)));
@@ -214,7 +242,7 @@ static kl_tensor *broadcast_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_broadcast_to = {
-    KL_ROW(broadcast_to, "x repeated along new and length-1 axes, without a copy."),
+    KL_ROW(broadcast_to, "x repeated along new and length-1 axes, without a copy; a length of -1 is x's own."),
     .params = broadcast_params,
     .outputs = 1,
     .infer = broadcast_infer,
@@ -267,17 +295,25 @@ static const kl_param squeeze_params[] = {KL_PARAM("x", KL_TENSOR), KL_OPTIONAL(
 static kl_status squeeze_infer(kl_infer *c) {
   const kl_shape *from = &c->in[0].shape;
   kl_attr *axes = &c->attrs[0];
-  bool all = !axes->given;
+  if (!axes->given) { /* those of length 1, by name from here on: a graph keeps its axes whatever its batch is */
+    axes->n = 0;
+    axes->given = 1;
+    for (int i = 0; i < from->ndim; i++) {
+      if (from->dim[i] == 1) {
+        axes->v[axes->n++] = i;
+      }
+    }
+  }
   KL_TRY(kl_axes_normalize(axes, from->ndim));
   c->out[0] = (kl_spec){c->in[0].dtype, {.ndim = 0}};
   for (int i = 0; i < from->ndim; i++) {
     bool named = kl_axes_contain(axes, i);
-    if (named && from->dim[i] != 1 && !all) {
+    if (named && from->dim[i] != 1 && from->dim[i] != KL_UNKNOWN) {
       char text[KL_SHAPE_TEXT];
       return kl_fail(KL_ESHAPE, "axis %d of shape %s has length %lld: only axes of length 1 can go", i + 1,
                      kl_shape_text(from, text), (long long)from->dim[i]);
     }
-    if (!named || from->dim[i] != 1) {
+    if (!named) {
       c->out[0].shape.dim[c->out[0].shape.ndim++] = from->dim[i];
     }
   }
@@ -293,21 +329,24 @@ const kl_op kl_op_squeeze = {
     .vjp = reshape_vjp,
 };
 
-static const kl_param slice_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("start_indices", KL_STARTS),
-                                        KL_PARAM("shape", KL_SHAPE), {0}};
+static const kl_param slice_params[] = {
+    KL_PARAM("x", KL_TENSOR), KL_PARAM("start_indices", KL_STARTS), KL_PARAM("shape", KL_SHAPE), {0}};
 
 /* Checks a window of `size` at `starts` (negative: from the end) inside `from`; makes the starts non-negative. */
 static kl_status check_window(const kl_shape *from, kl_attr *starts, const int64_t *size, int nsize) {
   if (starts->n != from->ndim || nsize != from->ndim) {
-    return kl_fail(KL_ESHAPE, "the tensor has %d axes, start_indices %d and the shape %d", from->ndim, starts->n, nsize);
+    return kl_fail(KL_ESHAPE, "the tensor has %d axes, start_indices %d and the shape %d", from->ndim, starts->n,
+                   nsize);
   }
   for (int i = 0; i < from->ndim; i++) {
-    if (starts->v[i] < 0 && from->dim[i] != KL_UNKNOWN) {
-      starts->v[i] += from->dim[i];
-    }
     int64_t least = size[i] == KL_UNKNOWN ? 0 : size[i]; /* the rest of the axis may be nothing */
     bool known = from->dim[i] != KL_UNKNOWN;
-    if (starts->v[i] < 0 || size[i] < KL_UNKNOWN || (known && starts->v[i] > from->dim[i] - least)) {
+    bool from_end = starts->v[i] < 0 && !known; /* added up when the graph runs */
+    if (starts->v[i] < 0 && known) {
+      starts->v[i] += from->dim[i];
+    }
+    if ((starts->v[i] < 0 && !from_end) || (from_end && least > -starts->v[i]) || size[i] < KL_UNKNOWN ||
+        (known && starts->v[i] > from->dim[i] - least)) {
       char text[KL_SHAPE_TEXT];
       return kl_fail(KL_ESHAPE, "%lld elements from position %lld on are not inside axis %d of shape %s",
                      (long long)size[i], (long long)starts->v[i] + 1, i + 1, kl_shape_text(from, text));
@@ -323,7 +362,9 @@ static kl_status slice_infer(kl_infer *c) {
   c->out[0] = (kl_spec){c->in[0].dtype, {.ndim = from->ndim}};
   KL_TRY(check_window(from, starts, size->v, size->n));
   for (int i = 0; i < from->ndim; i++) {
-    if (size->v[i] == -1 && from->dim[i] != KL_UNKNOWN) {
+    if (size->v[i] == -1 && starts->v[i] < 0) {
+      size->v[i] = -starts->v[i];
+    } else if (size->v[i] == -1 && from->dim[i] != KL_UNKNOWN) {
       size->v[i] = from->dim[i] - starts->v[i];
     }
     c->out[0].shape.dim[i] = size->v[i];
@@ -349,8 +390,7 @@ static kl_tensor *slice_vjp(kl_vjp *v) {
   for (int i = 0; i < from->ndim; i++) {
     attrs[1].v[i] = from->dim[i] - window->dim[i] - attrs[0].v[i];
   }
-  return kl_build_op(&v->build, &kl_op_pad, attrs, 2,
-                     (kl_tensor *[2]){v->cotangents[0], kl_build_float(&v->build, 0)});
+  return kl_build_op(&v->build, &kl_op_pad, attrs, 2, (kl_tensor *[2]){v->cotangents[0], kl_build_float(&v->build, 0)});
 }
 
 const kl_op kl_op_slice = {
@@ -412,8 +452,8 @@ const kl_op kl_op_stop_gradient = {
     KL_CONSTANT("it was asked to stop there"),
 };
 
-static const kl_param update_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("start_indices", KL_STARTS),
-                                         KL_PARAM("updates", KL_TENSOR), {0}};
+static const kl_param update_params[] = {
+    KL_PARAM("x", KL_TENSOR), KL_PARAM("start_indices", KL_STARTS), KL_PARAM("updates", KL_TENSOR), {0}};
 
 static kl_status update_infer(kl_infer *c) {
   c->out[0] = c->in[0];
@@ -462,8 +502,9 @@ static kl_status concatenate_infer(kl_infer *c) {
       }
     }
     if (!fits) {
-      return kl_fail(KL_ESHAPE, "tensor %d of shape %s does not fit the first of shape %s: all axes but axis %d must agree",
-                     i + 1, kl_shape_text(s, other), kl_shape_text(&c->in[0].shape, first), axis + 1);
+      return kl_fail(KL_ESHAPE,
+                     "tensor %d of shape %s does not fit the first of shape %s: all axes but axis %d must agree", i + 1,
+                     kl_shape_text(s, other), kl_shape_text(&c->in[0].shape, first), axis + 1);
     }
     int64_t *total = &out.shape.dim[axis];
     *total = *total == KL_UNKNOWN || s->dim[axis] == KL_UNKNOWN ? KL_UNKNOWN : *total + s->dim[axis];
@@ -493,8 +534,11 @@ const kl_op kl_op_concatenate = {
     .vjp = concatenate_vjp,
 };
 
-static const kl_param pad_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("before", KL_INTS), KL_PARAM("after", KL_INTS),
-                                      KL_DEFAULT_NUMBER("value", 0), {0}};
+static const kl_param pad_params[] = {KL_PARAM("x", KL_TENSOR),
+                                      KL_PARAM("before", KL_INTS),
+                                      KL_PARAM("after", KL_INTS),
+                                      KL_DEFAULT_NUMBER("value", 0),
+                                      {0}};
 
 static kl_status pad_infer(kl_infer *c) {
   const kl_shape *from = &c->in[0].shape;

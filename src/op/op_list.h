@@ -1,7 +1,7 @@
 /* The list of operations, by family.  Expanded into the enum, the table of rows and each device's table of kernels:
  * a line here needs a row in src/op/<family>.c, a kernel in src/device/cpu/<family>.c and samples in
- * tests/ops/samples/<family>.lua, and nothing else.  A KL_VIEW_OP only changes shape, strides or offset: it has a `view`
- * instead of a kernel. */
+ * tests/ops/samples/<family>.lua, and nothing else.  A KL_VIEW_OP only changes shape, strides or offset: it has a
+ * `view` instead of a kernel. */
 #ifndef KL_VIEW_OP
 #define KL_VIEW_OP(name) KL_OP(name)
 #endif

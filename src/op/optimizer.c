@@ -1,17 +1,15 @@
-/* Update directions of optimizers: one elementwise primitive each, so that a plan that updates a weight on the gradient tile
- * rounds exactly as immediate mode does (docs/numerics.md).  Formulas: keras-semantics 2.4. */
+/* Update directions of optimizers: one elementwise primitive each, so that a plan that updates a weight on the gradient
+ * tile rounds exactly as immediate mode does (docs/numerics.md).  Formulas: keras-semantics 2.4. */
 #include "op/elementwise.h"
 
 #define G (v->cotangents[0])
 
 static kl_tensor *mul(kl_vjp *v, kl_tensor *x, kl_tensor *y) { return kl_build_mul(&v->build, x, y); }
-static kl_tensor *div(kl_vjp *v, kl_tensor *x, kl_tensor *y) {
-  return kl_build_binary(&v->build, &kl_op_divide, x, y);
-}
+static kl_tensor *div(kl_vjp *v, kl_tensor *x, kl_tensor *y) { return kl_build_binary(&v->build, &kl_op_divide, x, y); }
 static kl_tensor *scaled(kl_vjp *v, kl_tensor *x, double c) { return mul(v, x, kl_build_float(&v->build, c)); }
 
-/* y = rate g / sqrt(d), d = velocity + epsilon: each slope is y over its variable, -y/(2d) for those in d; written without
- * dividing by g or rate, which may be 0. */
+/* y = rate g / sqrt(d), d = velocity + epsilon: each slope is y over its variable, -y/(2d) for those in d; written
+ * without dividing by g or rate, which may be 0. */
 static kl_tensor *rmsprop_vjp(kl_vjp *v) {
   kl_build *b = &v->build;
   kl_tensor *g = kl_vjp_in(v, 0), *velocity = kl_vjp_in(v, 1), *rate = kl_vjp_in(v, 2), *epsilon = kl_vjp_in(v, 3);
@@ -27,8 +25,11 @@ static kl_tensor *rmsprop_vjp(kl_vjp *v) {
   }
 }
 
-static const kl_param rmsprop_params[] = {KL_PARAM("gradient", KL_TENSOR), KL_PARAM("velocity", KL_TENSOR),
-                                          KL_PARAM("learning_rate", KL_SCALAR), KL_PARAM("epsilon", KL_SCALAR), {0}};
+static const kl_param rmsprop_params[] = {KL_PARAM("gradient", KL_TENSOR),
+                                          KL_PARAM("velocity", KL_TENSOR),
+                                          KL_PARAM("learning_rate", KL_SCALAR),
+                                          KL_PARAM("epsilon", KL_SCALAR),
+                                          {0}};
 
 const kl_op kl_op_rmsprop_direction = {
     KL_ROW(rmsprop_direction, "learning_rate * gradient / sqrt(velocity + epsilon)."),
@@ -58,8 +59,11 @@ static kl_tensor *adam_vjp(kl_vjp *v) {
   }
 }
 
-static const kl_param adam_params[] = {KL_PARAM("momentum", KL_TENSOR), KL_PARAM("velocity", KL_TENSOR),
-                                       KL_PARAM("learning_rate", KL_SCALAR), KL_PARAM("epsilon", KL_SCALAR), {0}};
+static const kl_param adam_params[] = {KL_PARAM("momentum", KL_TENSOR),
+                                       KL_PARAM("velocity", KL_TENSOR),
+                                       KL_PARAM("learning_rate", KL_SCALAR),
+                                       KL_PARAM("epsilon", KL_SCALAR),
+                                       {0}};
 
 const kl_op kl_op_adam_direction = {
     KL_ROW(adam_direction, "learning_rate * momentum / (sqrt(velocity) + epsilon)."),

@@ -1,5 +1,5 @@
-/* Random numbers: functions of a generator's key and counter, so that the same key gives the same numbers on any number of
- * threads.  Kernels: Philox 4x32-10 (Salmon et al., 2011).  A generator advances its counter when it hands out a key
+/* Random numbers: functions of a generator's key and counter, so that the same key gives the same numbers on any number
+ * of threads.  Kernels: Philox 4x32-10 (Salmon et al., 2011).  A generator advances its counter when it hands out a key
  * (lua/kl/random.lua), by kl_random_blocks of the result. */
 #include "op/elementwise.h"
 
@@ -22,8 +22,8 @@ static kl_status draw_infer(kl_infer *c, bool integers_too) {
   KL_TRY(check_key(c, 0));
   kl_dtype dtype = (kl_dtype)c->attrs[1].v[0];
   if (!kl_dtype_is_float(dtype) && !(integers_too && (dtype == KL_INT32 || dtype == KL_INT64 || dtype == KL_UINT8))) {
-    return kl_fail(KL_EDTYPE, "%s expected as dtype, got %s", integers_too ? "an integer or float type" : "a float type",
-                   kl_dtype_name(dtype));
+    return kl_fail(KL_EDTYPE, "%s expected as dtype, got %s",
+                   integers_too ? "an integer or float type" : "a float type", kl_dtype_name(dtype));
   }
   c->out[0].dtype = dtype;
   c->out[0].shape.ndim = c->attrs[0].n;
@@ -43,21 +43,21 @@ static kl_status draw_infer(kl_infer *c, bool integers_too) {
 
 static kl_status float_draw_infer(kl_infer *c) { return draw_infer(c, false); }
 
-#define DISTRIBUTION(op, a, a_default, b, b_default, text)                                                 \
-  static const kl_param op##_params[] = {KL_PARAM("key", KL_TENSOR),                                       \
-                                         KL_PARAM("shape", KL_SHAPE),                                      \
-                                         KL_DEFAULT_NUMBER(a, a_default),                                  \
-                                         KL_DEFAULT_NUMBER(b, b_default),                                  \
-                                         KL_DEFAULT("dtype", KL_DTYPE, KL_FLOAT32),                        \
-                                         {0}};                                                             \
-  const kl_op kl_op_##op = {                                                                               \
-      KL_ROW(op, text),                                                                                    \
-      .params = op##_params,                                                                               \
-      .types = KL_TYPES_WIDE,                                                                              \
-      .flags = KL_RANDOM,                                                                                  \
-      .outputs = 1,                                                                                        \
-      .infer = float_draw_infer,                                                                           \
-      KL_CONSTANT("a draw does not depend smoothly on its parameters; use draw * scale + shift outside"),  \
+#define DISTRIBUTION(op, a, a_default, b, b_default, text)                                                \
+  static const kl_param op##_params[] = {KL_PARAM("key", KL_TENSOR),                                      \
+                                         KL_PARAM("shape", KL_SHAPE),                                     \
+                                         KL_DEFAULT_NUMBER(a, a_default),                                 \
+                                         KL_DEFAULT_NUMBER(b, b_default),                                 \
+                                         KL_DEFAULT("dtype", KL_DTYPE, KL_FLOAT32),                       \
+                                         {0}};                                                            \
+  const kl_op kl_op_##op = {                                                                              \
+      KL_ROW(op, text),                                                                                   \
+      .params = op##_params,                                                                              \
+      .types = KL_TYPES_WIDE,                                                                             \
+      .flags = KL_RANDOM,                                                                                 \
+      .outputs = 1,                                                                                       \
+      .infer = float_draw_infer,                                                                          \
+      KL_CONSTANT("a draw does not depend smoothly on its parameters; use draw * scale + shift outside"), \
   };
 
 DISTRIBUTION(random_uniform, "minval", 0, "maxval", 1, "Uniform in [minval, maxval).")
@@ -67,9 +67,12 @@ DISTRIBUTION(random_truncated_normal, "mean", 0, "stddev", 1,
 
 static kl_status randint_infer(kl_infer *c) { return draw_infer(c, true); }
 
-static const kl_param randint_params[] = {KL_PARAM("key", KL_TENSOR),    KL_PARAM("shape", KL_SHAPE),
-                                          KL_PARAM("minval", KL_SCALAR), KL_PARAM("maxval", KL_SCALAR),
-                                          KL_DEFAULT("dtype", KL_DTYPE, KL_INT32), {0}};
+static const kl_param randint_params[] = {KL_PARAM("key", KL_TENSOR),
+                                          KL_PARAM("shape", KL_SHAPE),
+                                          KL_PARAM("minval", KL_SCALAR),
+                                          KL_PARAM("maxval", KL_SCALAR),
+                                          KL_DEFAULT("dtype", KL_DTYPE, KL_INT32),
+                                          {0}};
 
 const kl_op kl_op_random_randint = {
     KL_ROW(random_randint, "Integers, uniform in [minval, maxval): the upper end is not drawn."),
@@ -81,8 +84,11 @@ const kl_op kl_op_random_randint = {
     KL_CONSTANT("the result is an integer"),
 };
 
-static const kl_param bernoulli_params[] = {KL_PARAM("key", KL_TENSOR), KL_PARAM("shape", KL_SHAPE),
-                                            KL_DEFAULT_NUMBER("p", 0.5), KL_DEFAULT("dtype", KL_DTYPE, KL_FLOAT32), {0}};
+static const kl_param bernoulli_params[] = {KL_PARAM("key", KL_TENSOR),
+                                            KL_PARAM("shape", KL_SHAPE),
+                                            KL_DEFAULT_NUMBER("p", 0.5),
+                                            KL_DEFAULT("dtype", KL_DTYPE, KL_FLOAT32),
+                                            {0}};
 
 const kl_op kl_op_random_bernoulli = {
     KL_ROW(random_bernoulli, "1 with probability p, else 0."),
@@ -133,8 +139,8 @@ static kl_tensor *dropout_vjp(kl_vjp *v) {
                                    (kl_tensor *[3]){v->cotangents[0], kl_vjp_in(v, 1), kl_vjp_in(v, 2)});
 }
 
-static const kl_param dropout_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("key", KL_TENSOR),
-                                          KL_PARAM("rate", KL_SCALAR), {0}};
+static const kl_param dropout_params[] = {
+    KL_PARAM("x", KL_TENSOR), KL_PARAM("key", KL_TENSOR), KL_PARAM("rate", KL_SCALAR), {0}};
 
 const kl_op kl_op_dropout = {
     KL_ROW(dropout, "Each element times 1/(1 - rate), or 0 with probability rate (Srivastava et al., 2014)."),

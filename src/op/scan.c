@@ -66,7 +66,8 @@ static kl_tensor *cumsum_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_cumsum = {
-    KL_ROW(cumsum, "Running sums along an axis, or of all elements in C order where none is given; reverse: from the end."),
+    KL_ROW(cumsum,
+           "Running sums along an axis, or of all elements in C order where none is given; reverse: from the end."),
     .params = cumsum_params,
     .flags = KL_NO_BOOL,
     .types = KL_TYPES_PROMOTE,

@@ -40,7 +40,8 @@ static kl_tensor *log_softmax_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_log_softmax = {
-    KL_ROW(log_softmax, "x - max - log(sum(exp(x - max))) along an axis: the logarithm of softmax, exact where it is tiny."),
+    KL_ROW(log_softmax,
+           "x - max - log(sum(exp(x - max))) along an axis: the logarithm of softmax, exact where it is tiny."),
     .params = softmax_params,
     .types = KL_TYPES_FLOAT,
     .outputs = 1,
@@ -59,9 +60,7 @@ static kl_status cross_entropy_infer(kl_infer *c) {
   if (!kl_dtype_is_float(c->in[1].dtype)) {
     return kl_fail(KL_EDTYPE, "logits must be floats, got %s", kl_dtype_name(c->in[1].dtype));
   }
-  kl_shape joined;
-  if (logits->ndim == 0 || labels->ndim != rows.ndim || !kl_shape_broadcast(labels, &rows, &joined) ||
-      (kl_shape_known(labels) && kl_shape_known(&rows) && !kl_shape_equal(labels, &rows))) {
+  if (logits->ndim == 0 || !kl_shapes_agree(labels, &rows)) {
     return kl_fail(KL_ESHAPE, "labels of shape %s do not fit logits of shape %s: one label per row expected",
                    kl_shape_text(labels, a), kl_shape_text(logits, b));
   }
@@ -70,8 +69,8 @@ static kl_status cross_entropy_infer(kl_infer *c) {
   return KL_OK;
 }
 
-/* With p = softmax(logits): d loss / d logits = p - onehot(label); p itself is a hidden result and passes on what arrives
- * at it, so that the rule can be differentiated again. */
+/* With p = softmax(logits): d loss / d logits = p - onehot(label); p itself is a hidden result and passes on what
+ * arrives at it, so that the rule can be differentiated again. */
 static kl_tensor *cross_entropy_vjp(kl_vjp *v) {
   kl_build *b = &v->build;
   if (v->arg == 0) { /* labels are positions even where their type is a float one */
@@ -82,7 +81,8 @@ static kl_tensor *cross_entropy_vjp(kl_vjp *v) {
   int last = spec->shape.ndim - 1;
   kl_attr axis = {.n = 1, .given = 1, .v = {last}};
   if (v->cotangents[0] != NULL) {
-    kl_attr attrs[3] = {{.n = 1, .given = 1, .v = {spec->shape.dim[last]}}, {.n = 1, .given = 1, .v = {-1}},
+    kl_attr attrs[3] = {{.n = 1, .given = 1, .v = {spec->shape.dim[last]}},
+                        {.n = 1, .given = 1, .v = {-1}},
                         {.n = 1, .given = 1, .v = {spec->dtype}}};
     kl_tensor *labels = kl_build_cast(b, kl_vjp_in(v, 0), KL_INT32);
     kl_tensor *hit = kl_build_op(b, &kl_op_one_hot, attrs, 1, &labels);
@@ -99,8 +99,9 @@ static kl_tensor *cross_entropy_vjp(kl_vjp *v) {
 }
 
 const kl_op kl_op_sparse_softmax_cross_entropy = {
-    KL_ROW(sparse_softmax_cross_entropy,
-           "-log(softmax(logits)[label]) along the last axis; labels count from 0, one outside the classes is an error."),
+    KL_ROW(
+        sparse_softmax_cross_entropy,
+        "-log(softmax(logits)[label]) along the last axis; labels count from 0, one outside the classes is an error."),
     .params = cross_entropy_params,
     .flags = KL_CHECKS,
     .outputs = 1,

@@ -24,7 +24,7 @@ typedef struct kl_attr {
 
 typedef struct kl_edge {
   uint64_t id;
-  kl_tensor *value;             /* owned, or NULL where it is not kept */
+  kl_tensor *value; /* owned, or NULL where it is not kept */
   kl_spec spec;
 } kl_edge;
 
@@ -42,7 +42,7 @@ typedef struct kl_node {
   kl_edge *in;               /* nin */
   kl_edge *out;              /* nout */
   kl_foreign *foreign;       /* owned, or NULL */
-  int64_t mark;        /* for whoever holds the graph */
+  int64_t mark;              /* for whoever holds the graph */
   struct kl_node *next_dead; /* work list of kl_node_release */
 } kl_node;
 

@@ -46,11 +46,11 @@ typedef struct kl_tensor {
   union {
     int64_t integer;
     double number;
-  } scalar;                     /* of a weak scalar */
-  struct kl_node *node;         /* owned; the node it is an output of, where that is kept (symbolic, recorded) */
-  int32_t index;                /* which output of node */
-  struct kl_variable *variable; /* not owned; the variable whose value this is */
-  struct kl_tensor *logits;     /* owned, an alias; what this is the softmax or sigmoid of, for losses (design 3) */
+  } scalar;                      /* of a weak scalar */
+  struct kl_node *node;          /* owned; the node it is an output of, where that is kept (symbolic, recorded) */
+  int32_t index;                 /* which output of node */
+  struct kl_variable *variable;  /* not owned; the variable whose value this is */
+  struct kl_tensor *logits;      /* owned, an alias; what this is the softmax or sigmoid of, for losses (design 3) */
   const struct kl_op *logits_op; /* which of the two */
 } kl_tensor;
 
@@ -75,7 +75,8 @@ kl_status kl_tensor_new_view(const kl_tensor *base, const kl_shape *shape, const
 /* A tensor without a value: output `index` of `node` (retained; may be NULL), flags as above. */
 kl_status kl_tensor_new_valueless(const kl_spec *spec, struct kl_node *node, int index, int flags, kl_tensor **out);
 
-/* The same tensor as another object: value (if any), node and id are shared, the logits link and the variable are not. */
+/* The same tensor as another object: value (if any), node and id are shared, the logits link and the variable are not.
+ */
 kl_status kl_tensor_new_alias(const kl_tensor *t, kl_tensor **out);
 
 /* Lua numbers. */

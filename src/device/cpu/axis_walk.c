@@ -14,13 +14,13 @@ typedef struct walk {
   const kl_call *c;
   kl_line line;
   int axis;
-  int64_t n, n_out;             /* elements of a line */
-  int64_t in_step, out_step;    /* strides along it, elements */
+  int64_t n, n_out;          /* elements of a line */
+  int64_t in_step, out_step; /* strides along it, elements */
   int64_t lines, per_block;
-  kl_shape shape;               /* of the lines: the input's without the axis */
+  kl_shape shape; /* of the lines: the input's without the axis */
   int64_t in_strides[KL_MAX_NDIM], out_strides[KL_MAX_NDIM];
   size_t size, out_size;
-  size_t buffer;                /* bytes of scratch per block */
+  size_t buffer; /* bytes of scratch per block */
 } walk;
 
 static void walk_begin(walk *w, const kl_call *c, int axis, bool absent_axis) {

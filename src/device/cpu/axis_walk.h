@@ -1,7 +1,7 @@
 /* Walking the lines of a tensor along one axis: for kernels that need a whole axis at a time (softmax, cumsum, argmax).
  *
- * A line is handed over contiguous: in place where it lies so, else copied to a buffer and back.  Lines are shared out to the pool in
- * fixed blocks, so a line's bits depend on its elements only. */
+ * A line is handed over contiguous: in place where it lies so, else copied to a buffer and back.  Lines are shared out
+ * to the pool in fixed blocks, so a line's bits depend on its elements only. */
 #ifndef KL_DEVICE_CPU_AXIS_WALK_H
 #define KL_DEVICE_CPU_AXIS_WALK_H
 

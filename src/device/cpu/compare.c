@@ -2,12 +2,12 @@
 #include "device/cpu/tile_loops.h"
 #include "device/cpu/tiles.h"
 
-#define COMPARE(op, formula)                                          \
-  KL_PLAIN_BINARY(op##_f32, float, uint8_t, formula)                  \
-  KL_PLAIN_BINARY(op##_f64, double, uint8_t, formula)                 \
-  KL_PLAIN_BINARY(op##_i32, int32_t, uint8_t, formula)                \
-  KL_PLAIN_BINARY(op##_i64, int64_t, uint8_t, formula)                \
-  KL_PLAIN_BINARY(op##_u8, uint8_t, uint8_t, formula)                 \
+#define COMPARE(op, formula)                                                                         \
+  KL_PLAIN_BINARY(op##_f32, float, uint8_t, formula)                                                 \
+  KL_PLAIN_BINARY(op##_f64, double, uint8_t, formula)                                                \
+  KL_PLAIN_BINARY(op##_i32, int32_t, uint8_t, formula)                                               \
+  KL_PLAIN_BINARY(op##_i64, int64_t, uint8_t, formula)                                               \
+  KL_PLAIN_BINARY(op##_u8, uint8_t, uint8_t, formula)                                                \
   KL_ELEMENTWISE_KERNEL(op, [KL_FLOAT32] = op##_f32, [KL_FLOAT64] = op##_f64, [KL_INT32] = op##_i32, \
                         [KL_INT64] = op##_i64, [KL_UINT8] = op##_u8, [KL_BOOL] = op##_u8)
 
@@ -25,7 +25,7 @@ KL_ELEMENTWISE_KERNEL(logical_or, [KL_BOOL] = or_tile)
 KL_PLAIN_UNARY(not_tile, uint8_t, uint8_t, !a)
 KL_ELEMENTWISE_KERNEL(logical_not, [KL_BOOL] = not_tile)
 
-#define CLASSIFY(op, formula32, formula64)           \
+#define CLASSIFY(op, formula32, formula64)             \
   KL_PLAIN_UNARY(op##_f32, float, uint8_t, formula32)  \
   KL_PLAIN_UNARY(op##_f64, double, uint8_t, formula64) \
   KL_ELEMENTWISE_KERNEL(op, [KL_FLOAT32] = op##_f32, [KL_FLOAT64] = op##_f64)

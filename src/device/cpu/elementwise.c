@@ -25,15 +25,12 @@ KL_PLAIN_BINARY(divide_f64, double, double, a / b)
 KL_ELEMENTWISE_KERNEL(divide, [KL_FLOAT32] = divide_f32, [KL_FLOAT64] = divide_f64)
 
 /* The six numeric types; bool is refused by the door or handled apart. */
-#define SIGNED_TILES(op, loop, formula)       \
-  loop(op##_f32, float, float, formula)       \
-  loop(op##_f64, double, double, formula)     \
-  loop(op##_i32, int32_t, int32_t, formula)   \
-  loop(op##_i64, int64_t, int64_t, formula)   \
-  loop(op##_u8, uint8_t, uint8_t, formula)
-#define SIGNED_TABLE(op)                                                                                \
-  [KL_FLOAT32] = op##_f32, [KL_FLOAT64] = op##_f64, [KL_INT32] = op##_i32, [KL_INT64] = op##_i64,       \
-  [KL_UINT8] = op##_u8
+#define SIGNED_TILES(op, loop, formula)                                                   \
+  loop(op##_f32, float, float, formula) loop(op##_f64, double, double, formula)           \
+      loop(op##_i32, int32_t, int32_t, formula) loop(op##_i64, int64_t, int64_t, formula) \
+          loop(op##_u8, uint8_t, uint8_t, formula)
+#define SIGNED_TABLE(op) \
+  [KL_FLOAT32] = op##_f32, [KL_FLOAT64] = op##_f64, [KL_INT32] = op##_i32, [KL_INT64] = op##_i64, [KL_UINT8] = op##_u8
 
 KL_PLAIN_UNARY(negative_f32, float, float, -a)
 KL_PLAIN_UNARY(negative_f64, double, double, -a)
@@ -70,15 +67,15 @@ SIGNED_TILES(clip, KL_PLAIN_TERNARY, (a < b ? b : a) > c ? c : (a < b ? b : a))
 KL_ELEMENTWISE_KERNEL(clip, SIGNED_TABLE(clip))
 
 /* a is the condition, one byte; the others move as raw bits. */
-#define WHERE_TILE(name, type)                                       \
-  static void name(int64_t n, void *out, const void *const *in) {    \
-    const uint8_t *condition = in[0];                                \
-    const type *x1 = in[1], *x2 = in[2];                             \
-    type *y = out;                                                   \
-    for (int64_t i = 0; i < n; i++) {                                \
-      const type a = x1[i], b = x2[i];                               \
-      y[i] = condition[i] ? a : b;                                   \
-    }                                                                \
+#define WHERE_TILE(name, type)                                    \
+  static void name(int64_t n, void *out, const void *const *in) { \
+    const uint8_t *condition = in[0];                             \
+    const type *x1 = in[1], *x2 = in[2];                          \
+    type *y = out;                                                \
+    for (int64_t i = 0; i < n; i++) {                             \
+      const type a = x1[i], b = x2[i];                            \
+      y[i] = condition[i] ? a : b;                                \
+    }                                                             \
   }
 WHERE_TILE(where_1, uint8_t)
 WHERE_TILE(where_4, uint32_t)
@@ -86,7 +83,8 @@ WHERE_TILE(where_8, uint64_t)
 KL_ELEMENTWISE_KERNEL(where, [KL_BOOL] = where_1, [KL_UINT8] = where_1, [KL_INT32] = where_4, [KL_INT64] = where_8,
                       [KL_FLOAT32] = where_4, [KL_FLOAT64] = where_8)
 
-/* fmod is exact; the sign is then moved to the divisor's (numpy's rule, so that mod and floor_divide belong together). */
+/* fmod is exact; the sign is then moved to the divisor's (numpy's rule, so that mod and floor_divide belong together).
+ */
 static inline double mod_number(double a, double b) {
   double r = fmod(a, b);
   return r == 0 ? copysign(0.0, b) : (r < 0) != (b < 0) ? r + b : r;
@@ -126,8 +124,8 @@ KL_PLAIN_BINARY(power_i32, int32_t, int32_t, (uint32_t)power_integer((uint64_t)a
 KL_PLAIN_BINARY(power_i64, int64_t, int64_t, power_integer((uint64_t)a, (uint64_t)b))
 KL_PLAIN_BINARY(power_u8, uint8_t, uint8_t, power_integer(a, b))
 
-/* Small whole exponents and the square root are exact or correctly rounded and need no logarithm; the case is decided per
- * element, so a tile of equal exponents and a mixed one agree. */
+/* Small whole exponents and the square root are exact or correctly rounded and need no logarithm; the case is decided
+ * per element, so a tile of equal exponents and a mixed one agree. */
 static inline double power_number(double a, double b) {
   if (b == 2) {
     return a * a;
@@ -198,8 +196,8 @@ const kl_kernel KL_K(power) = {.run = run_power, .tiles = power_tiles};
 /* Conversions.  A float outside the integer's range has no right answer: it is clamped and NaN gives 0, so that the
  * result does not depend on the instruction the compiler chose. */
 #define CLAMP(low, high) (a >= (low) ? a <= (high) ? a : (high) : a < (low) ? (low) : 0)
-/* For integers whose largest is no float: `high` is the last float before it, `end` the first one behind.  The conversion
- * is unconditional, so that the loop vectorises. */
+/* For integers whose largest is no float: `high` is the last float before it, `end` the first one behind.  The
+ * conversion is unconditional, so that the loop vectorises. */
 #define SATURATING(name, from, to, low, high, end, most) \
   static inline to name(from a) {                        \
     const to y = (to)CLAMP(low, high);                   \

@@ -11,9 +11,9 @@
 #define FUNCTION(op) KL_ELEMENTWISE_KERNEL(op, [KL_FLOAT32] = op##_f32, [KL_FLOAT64] = op##_f64)
 
 /* A vector function and its libm twin. */
-#define VECTOR(op, formula64)                                 \
-  KL_VECTOR_UNARY(op##_f32, vf_##op(a))                       \
-  KL_PLAIN_UNARY(op##_f64, double, double, formula64)         \
+#define VECTOR(op, formula64)                         \
+  KL_VECTOR_UNARY(op##_f32, vf_##op(a))               \
+  KL_PLAIN_UNARY(op##_f64, double, double, formula64) \
   FUNCTION(op)
 
 VECTOR(exp, exp(a))
@@ -29,9 +29,9 @@ VECTOR(sigmoid, 1 / (1 + exp(-a)))
 VECTOR(softplus, a > 0 ? a + log1p(exp(-a)) : log1p(exp(a)))
 
 /* libm in double, rounded once. */
-#define LIBM(op, function)                                                   \
-  KL_PLAIN_UNARY(op##_f32, float, float, function((double)a))                \
-  KL_PLAIN_UNARY(op##_f64, double, double, function(a))                      \
+#define LIBM(op, function)                                    \
+  KL_PLAIN_UNARY(op##_f32, float, float, function((double)a)) \
+  KL_PLAIN_UNARY(op##_f64, double, double, function(a))       \
   FUNCTION(op)
 
 LIBM(tan, tan)

@@ -1,5 +1,5 @@
-/* Products of matrices for one element type.  Included by matmul.c with T (element), V (vector), LANES, LOAD, LOAD_PART,
- * STORE, STORE_PART, SET, FMA and NAME(x) defined.
+/* Products of matrices for one element type.  Included by matmul.c with T (element), V (vector), LANES, LOAD,
+ * LOAD_PART, STORE, STORE_PART, SET, FMA and NAME(x) defined.
  *
  * The bits are fixed by one rule (docs/numerics.md): K is cut into ceil(K / GEMM_K) blocks of equal length, the last
  * one shorter; within a block an element is one chain of FMAs over ascending k that starts from 0; blocks are added in

@@ -7,25 +7,25 @@
 #include "device/cpu/tile_loops.h"
 #include "device/cpu/tiles.h"
 
-#define VECTOR_QUATERNARY(name, formula)                                                              \
-  static void name(int64_t n, void *out, const void *const *in) {                                     \
-    const float *x1 = in[0], *x2 = in[1], *x3 = in[2], *x4 = in[3];                                   \
-    float *y = out;                                                                                   \
-    for (int64_t i = 0; i < n; i += KL_LANES) {                                                       \
-      const int64_t part = n - i < KL_LANES ? n - i : KL_LANES;                                       \
-      const kl_vf a = vf_load_part(x1 + i, part), b = vf_load_part(x2 + i, part);                     \
-      const kl_vf c = vf_load_part(x3 + i, part), d = vf_load_part(x4 + i, part);                     \
-      vf_store_part(y + i, (formula), part);                                                          \
-    }                                                                                                 \
+#define VECTOR_QUATERNARY(name, formula)                                          \
+  static void name(int64_t n, void *out, const void *const *in) {                 \
+    const float *x1 = in[0], *x2 = in[1], *x3 = in[2], *x4 = in[3];               \
+    float *y = out;                                                               \
+    for (int64_t i = 0; i < n; i += KL_LANES) {                                   \
+      const int64_t part = n - i < KL_LANES ? n - i : KL_LANES;                   \
+      const kl_vf a = vf_load_part(x1 + i, part), b = vf_load_part(x2 + i, part); \
+      const kl_vf c = vf_load_part(x3 + i, part), d = vf_load_part(x4 + i, part); \
+      vf_store_part(y + i, (formula), part);                                      \
+    }                                                                             \
   }
-#define PLAIN_QUATERNARY(name, formula)                                       \
-  static void name(int64_t n, void *out, const void *const *in) {             \
-    const double *x1 = in[0], *x2 = in[1], *x3 = in[2], *x4 = in[3];          \
-    double *y = out;                                                          \
-    for (int64_t i = 0; i < n; i++) {                                         \
-      const double a = x1[i], b = x2[i], c = x3[i], d = x4[i];                \
-      y[i] = (formula);                                                       \
-    }                                                                         \
+#define PLAIN_QUATERNARY(name, formula)                              \
+  static void name(int64_t n, void *out, const void *const *in) {    \
+    const double *x1 = in[0], *x2 = in[1], *x3 = in[2], *x4 = in[3]; \
+    double *y = out;                                                 \
+    for (int64_t i = 0; i < n; i++) {                                \
+      const double a = x1[i], b = x2[i], c = x3[i], d = x4[i];       \
+      y[i] = (formula);                                              \
+    }                                                                \
   }
 
 /* gradient, velocity, rate, epsilon */

@@ -22,8 +22,8 @@
 #define MAX_THREADS 256
 #define SPIN_NANOSECONDS 200000
 
-/* The blocks of one owner that nobody has claimed: generation in the high half, number left in the low half.  A thread that
- * comes late to a region finds another generation, or nothing left. */
+/* The blocks of one owner that nobody has claimed: generation in the high half, number left in the low half.  A thread
+ * that comes late to a region finds another generation, or nothing left. */
 typedef struct claims {
   _Alignas(64) _Atomic uint64_t state;
 } claims;
@@ -103,8 +103,8 @@ static void wait_for_region(unsigned seen) {
   }
 }
 
-/* Claims a block of `owner` in that generation; -1 if there is none left.  A claimed block keeps the region current until it
- * is done, so the region's fields may be read after the claim, and must not before. */
+/* Claims a block of `owner` in that generation; -1 if there is none left.  A claimed block keeps the region current
+ * until it is done, so the region's fields may be read after the claim, and must not before. */
 static int64_t claim(int owner, unsigned generation) {
   _Atomic uint64_t *state = &pool.claimed[owner].state;
   uint64_t seen = atomic_load_explicit(state, memory_order_acquire);

@@ -1,7 +1,7 @@
 /* Random kernels.  Compiled once per instruction set only because the table is; the numbers are the same on all.
  *
- * Input `key` is {key, counter}.  Element i of a draw is a pure function of key, counter and i, so blocks of the pool may be
- * cut anywhere.  A draw of n elements uses at most the n Philox blocks from `counter` on. */
+ * Input `key` is {key, counter}.  Element i of a draw is a pure function of key, counter and i, so blocks of the pool
+ * may be cut anywhere.  A draw of n elements uses at most the n Philox blocks from `counter` on. */
 #include <math.h>
 
 #include "base/philox.h"
@@ -16,8 +16,8 @@
 typedef struct draw {
   const kl_call *c;
   uint64_t key, counter;
-  double a, b;                                          /* parameters as numbers */
-  int64_t low;                                          /* of randint */
+  double a, b; /* parameters as numbers */
+  int64_t low; /* of randint */
   uint64_t range;
   void (*fill)(const struct draw *d, int64_t from, int64_t to); /* elements [from, to) of output 0 */
 } draw;
@@ -44,24 +44,68 @@ static double unit_double(uint32_t high, uint32_t low) {
   return (double)(((uint64_t)high << 32 | low) >> 11) * 0x1p-53;
 }
 
+/* The words of BLOCKS blocks of Philox from `counter` on, in order: the same function of key and counter as
+ * kl_philox_block. A block is a 64-bit lane, whose upper half may hold anything; GROUPS vectors of them hide the
+ * multiplication's latency. */
+#define GROUPS 4
+#define BLOCKS (GROUPS * KL_DLANES)
+#define WORDS (4 * BLOCKS)
+static void philox_words(uint64_t key, uint64_t counter, uint32_t out[WORDS]) {
+  kl_vul c0[GROUPS], c1[GROUPS], c2[GROUPS], c3[GROUPS];
+  uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+#pragma GCC unroll 4
+  for (int g = 0; g < GROUPS; g++) {
+    for (int l = 0; l < KL_DLANES; l++) {
+      c0[g][l] = counter + (uint64_t)(g * KL_DLANES + l);
+    }
+    c1[g] = c0[g] >> 32;
+    c2[g] = c3[g] = (kl_vul){0};
+  }
+  for (int round = 0; round < 10; round++) {
+#pragma GCC unroll 4
+    for (int g = 0; g < GROUPS; g++) {
+      const kl_vul p0 = vul_mul32(c0[g], (kl_vul){0} + 0xD2511F53u), p1 = vul_mul32(c2[g], (kl_vul){0} + 0xCD9E8D57u);
+      c0[g] = (p1 >> 32) ^ c1[g] ^ k0;
+      c2[g] = (p0 >> 32) ^ c3[g] ^ k1;
+      c1[g] = p1;
+      c3[g] = p0;
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+#pragma GCC unroll 4
+  for (int g = 0; g < GROUPS; g++) {
+    const kl_vul low = (c0[g] & 0xffffffffu) | c1[g] << 32, high = (c2[g] & 0xffffffffu) | c3[g] << 32;
+    for (int l = 0; l < KL_DLANES; l++) {
+      const uint64_t pair[2] = {low[l], high[l]};
+      for (int w = 0; w < 4; w++) {
+        out[(g * KL_DLANES + l) * 4 + w] = (uint32_t)(pair[w / 2] >> (32 * (w % 2)));
+      }
+    }
+  }
+}
+
 /* Calls EACH(i, word) for elements [from, to), from a multiple of 4: one 32-bit word each. */
-#define FOR_WORDS(d, from, to, EACH)                                                                 \
-  for (int64_t base = (from); base < (to); base += 4) {                                              \
-    const kl_philox block = kl_philox_block((d)->key, (d)->counter + (uint64_t)(base / 4), 0);       \
-    for (int64_t i = base; i < base + 4 && i < (to); i++) {                                          \
-      const uint32_t word = block.word[i - base];                                                    \
-      EACH                                                                                           \
-    }                                                                                                \
+#define FOR_WORDS(d, from, to, EACH)                                    \
+  for (int64_t base = (from); base < (to); base += WORDS) {             \
+    uint32_t words[WORDS];                                              \
+    philox_words((d)->key, (d)->counter + (uint64_t)(base / 4), words); \
+    const int64_t n = kl_min_i64(WORDS, (to)-base);                     \
+    for (int64_t k = 0; k < n; k++) {                                   \
+      const int64_t i = base + k;                                       \
+      const uint32_t word = words[k];                                   \
+      EACH                                                              \
+    }                                                                   \
   }
 
 /* The same with 64 bits an element: two words. */
-#define FOR_DOUBLE_WORDS(d, from, to, EACH)                                                          \
-  for (int64_t base = (from); base < (to); base += 2) {                                              \
-    const kl_philox block = kl_philox_block((d)->key, (d)->counter + (uint64_t)(base / 2), 0);       \
-    for (int64_t i = base; i < base + 2 && i < (to); i++) {                                          \
-      const uint32_t high = block.word[2 * (i - base)], low = block.word[2 * (i - base) + 1];        \
-      EACH                                                                                           \
-    }                                                                                                \
+#define FOR_DOUBLE_WORDS(d, from, to, EACH)                                                    \
+  for (int64_t base = (from); base < (to); base += 2) {                                        \
+    const kl_philox block = kl_philox_block((d)->key, (d)->counter + (uint64_t)(base / 2), 0); \
+    for (int64_t i = base; i < base + 2 && i < (to); i++) {                                    \
+      const uint32_t high = block.word[2 * (i - base)], low = block.word[2 * (i - base) + 1];  \
+      EACH                                                                                     \
+    }                                                                                          \
   }
 
 static void uniform_f32(const draw *d, int64_t from, int64_t to) {
@@ -119,7 +163,8 @@ static void normal_f64(const draw *d, int64_t from, int64_t to) {
   for (int64_t base = from; base < to; base += 2) {
     const kl_philox block = kl_philox_block(d->key, d->counter + (uint64_t)(base / 2), 0);
     double z[2];
-    normal_pair(1.0 - unit_double(block.word[0], block.word[1]), unit_double(block.word[2], block.word[3]), &z[0], &z[1]);
+    normal_pair(1.0 - unit_double(block.word[0], block.word[1]), unit_double(block.word[2], block.word[3]), &z[0],
+                &z[1]);
     for (int64_t i = base; i < base + 2 && i < to; i++) {
       out[i] = d->a + d->b * z[i - base];
     }
@@ -134,8 +179,8 @@ static kl_status run_normal(const kl_call *c) {
 }
 const kl_kernel KL_K(random_normal) = {.run = run_normal};
 
-/* Element i draws from its own blocks, one per attempt (the counter's high half), until a value lies within two standard
- * deviations: 4.6 % of attempts fail. */
+/* Element i draws from its own blocks, one per attempt (the counter's high half), until a value lies within two
+ * standard deviations: 4.6 % of attempts fail. */
 static void truncated_normal(const draw *d, int64_t from, int64_t to) {
   for (int64_t i = from; i < to; i++) {
     double z[4];
@@ -179,9 +224,8 @@ static uint64_t scale(uint32_t high, uint32_t low, uint64_t range) {
 }
 
 static void randint(const draw *d, int64_t from, int64_t to) {
-  FOR_DOUBLE_WORDS(d, from, to, {
-    store_number(&d->c->out[0], i, (int64_t)((uint64_t)d->low + scale(high, low, d->range)));
-  })
+  FOR_DOUBLE_WORDS(d, from, to,
+                   { store_number(&d->c->out[0], i, (int64_t)((uint64_t)d->low + scale(high, low, d->range))); })
 }
 
 static kl_status run_randint(const kl_call *c) {
@@ -189,12 +233,13 @@ static kl_status run_randint(const kl_call *c) {
   d.low = kl_scalar_integer(&c->in[1]);
   int64_t end = kl_scalar_integer(&c->in[2]), cell;
   if (end <= d.low || end == INT64_MIN) {
-    return kl_fail(KL_EVALUE, "kl.random.randint: minval %lld must be below maxval %lld", (long long)d.low, (long long)end);
+    return kl_fail(KL_EVALUE, "kl.random.randint: minval %lld must be below maxval %lld", (long long)d.low,
+                   (long long)end);
   }
   kl_dtype dtype = c->out[0].dtype;
   if (!kl_dtype_store(dtype, false, d.low, 0, &cell) || !kl_dtype_store(dtype, false, end - 1, 0, &cell)) {
-    return kl_fail(KL_EVALUE, "kl.random.randint: %lld to %lld does not fit in %s", (long long)d.low, (long long)end - 1,
-                   kl_dtype_name(dtype));
+    return kl_fail(KL_EVALUE, "kl.random.randint: %lld to %lld does not fit in %s", (long long)d.low,
+                   (long long)end - 1, kl_dtype_name(dtype));
   }
   d.range = (uint64_t)end - (uint64_t)d.low;
   d.fill = randint;
@@ -236,13 +281,24 @@ static kl_status run_permutation(const kl_call *c) {
 }
 const kl_kernel KL_K(random_permutation) = {.run = run_permutation};
 
-/* Inputs: x (here contiguous), key, rate. */
+/* Inputs: x (here contiguous), key, rate.  The product is computed either way: which elements are dropped no processor
+ * can foresee, and a branch would cost more. */
 static void dropout_f32(const draw *d, int64_t from, int64_t to) {
   const float *x = d->c->in[0].data;
   float *y = d->c->out[0].data;
-  uint64_t bound = bound_of(d->a);
-  float keep = (float)(1 / (1 - d->a));
-  FOR_WORDS(d, from, to, { y[i] = word < bound ? 0.0f : x[i] * keep; })
+  const uint64_t bound = bound_of(d->a);
+  const uint32_t last = (uint32_t)(bound - 1); /* bound > 0 */
+  const float keep = (float)(1 / (1 - d->a));
+  if (bound == 0) {
+    for (int64_t i = from; i < to; i++) {
+      y[i] = x[i] * keep;
+    }
+    return;
+  }
+  FOR_WORDS(d, from, to, {
+    const float kept = x[i] * keep;
+    y[i] = word <= last ? 0.0f : kept;
+  })
 }
 
 static void dropout_f64(const draw *d, int64_t from, int64_t to) {

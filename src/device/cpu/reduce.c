@@ -130,35 +130,35 @@ static kl_cell multiply_integers(kl_cell a, kl_cell b) {
     }                                                \
     return (kl_cell){.integer = s};                  \
   }
-#define EXTREMUM(op, vf_op, compare)                                                        \
-  static kl_cell op##_row_f32(int64_t n, const void *data) {                                \
-    const float *x = data;                                                                  \
-    kl_vf s = vf_set(x[0]);                                                                 \
-    int64_t i = 0;                                                                          \
-    for (; i + KL_LANES <= n; i += KL_LANES) {                                              \
-      s = vf_op(s, vf_load(x + i));                                                         \
-    }                                                                                       \
-    float y = s[0];                                                                         \
-    for (int lane = 1; lane < KL_LANES; lane++) {                                           \
-      y = y compare s[lane] || y != y ? y : s[lane];                                        \
-    }                                                                                       \
-    for (; i < n; i++) {                                                                    \
-      y = y compare x[i] || y != y ? y : x[i];                                              \
-    }                                                                                       \
-    return (kl_cell){.number = (double)y};                                                  \
-  }                                                                                         \
-  NUMBER_ROW(op##_row_f64, double, x[0], s compare a || s != s ? s : a)                     \
-  SIGNED_ROW(op##_row_i32, int32_t, s compare a ? s : a)                                    \
-  SIGNED_ROW(op##_row_i64, int64_t, s compare a ? s : a)                                    \
-  SIGNED_ROW(op##_row_u8, uint8_t, s compare a ? s : a)                                     \
-  COLUMNS(op##_f32, float, float, number, double, s compare a || s != s ? s : a)            \
-  COLUMNS(op##_f64, double, double, number, double, s compare a || s != s ? s : a)          \
-  COLUMNS(op##_i32, int32_t, int64_t, integer, int64_t, s compare a ? s : a)                \
-  COLUMNS(op##_i64, int64_t, int64_t, integer, int64_t, s compare a ? s : a)                \
-  COLUMNS(op##_u8, uint8_t, int64_t, integer, int64_t, s compare a ? s : a)                 \
-  static kl_cell op##_numbers(kl_cell a, kl_cell b) {                                       \
-    return a.number compare b.number || a.number != a.number ? a : b;                       \
-  }                                                                                         \
+#define EXTREMUM(op, vf_op, compare)                                               \
+  static kl_cell op##_row_f32(int64_t n, const void *data) {                       \
+    const float *x = data;                                                         \
+    kl_vf s = vf_set(x[0]);                                                        \
+    int64_t i = 0;                                                                 \
+    for (; i + KL_LANES <= n; i += KL_LANES) {                                     \
+      s = vf_op(s, vf_load(x + i));                                                \
+    }                                                                              \
+    float y = s[0];                                                                \
+    for (int lane = 1; lane < KL_LANES; lane++) {                                  \
+      y = y compare s[lane] || y != y ? y : s[lane];                               \
+    }                                                                              \
+    for (; i < n; i++) {                                                           \
+      y = y compare x[i] || y != y ? y : x[i];                                     \
+    }                                                                              \
+    return (kl_cell){.number = (double)y};                                         \
+  }                                                                                \
+  NUMBER_ROW(op##_row_f64, double, x[0], s compare a || s != s ? s : a)            \
+  SIGNED_ROW(op##_row_i32, int32_t, s compare a ? s : a)                           \
+  SIGNED_ROW(op##_row_i64, int64_t, s compare a ? s : a)                           \
+  SIGNED_ROW(op##_row_u8, uint8_t, s compare a ? s : a)                            \
+  COLUMNS(op##_f32, float, float, number, double, s compare a || s != s ? s : a)   \
+  COLUMNS(op##_f64, double, double, number, double, s compare a || s != s ? s : a) \
+  COLUMNS(op##_i32, int32_t, int64_t, integer, int64_t, s compare a ? s : a)       \
+  COLUMNS(op##_i64, int64_t, int64_t, integer, int64_t, s compare a ? s : a)       \
+  COLUMNS(op##_u8, uint8_t, int64_t, integer, int64_t, s compare a ? s : a)        \
+  static kl_cell op##_numbers(kl_cell a, kl_cell b) {                              \
+    return a.number compare b.number || a.number != a.number ? a : b;              \
+  }                                                                                \
   static kl_cell op##_integers(kl_cell a, kl_cell b) { return a.integer compare b.integer ? a : b; }
 
 EXTREMUM(max, vf_maximum, >)
@@ -185,45 +185,47 @@ FINISH(finish_u8, uint8_t, cell.integer)
 FINISH(finish_mean_f32, float, cell.number / (double)count)
 FINISH(finish_mean_f64, double, cell.number / (double)count)
 
-#define REDUCER(op, name, start, merger, finisher)                                                          \
-  {                                                                                                         \
-    .identity = start, .row = op##_row_##name, .begin = op##_##name##_begin, .fold = op##_##name##_fold,    \
-    .cell = op##_##name##_cell, .merge = merger, .finish = finisher,                                        \
+#define REDUCER(op, name, start, merger, finisher)                                                       \
+  {                                                                                                      \
+    .identity = start, .row = op##_row_##name, .begin = op##_##name##_begin, .fold = op##_##name##_fold, \
+    .cell = op##_##name##_cell, .merge = merger, .finish = finisher,                                     \
   }
-#define NUMBER(x) {.number = (x)}
-#define INTEGER(x) {.integer = (x)}
+#define NUMBER(x) \
+  { .number = (x) }
+#define INTEGER(x) \
+  { .integer = (x) }
 
 /* Sums and products: bool and uint8 give int32. */
-#define ADDITIVE(op, kernel, neutral, numbers, integers)                                \
-  static kl_status run_##op(const kl_call *c) {                                         \
-    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                                \
-        [KL_BOOL] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),            \
-        [KL_UINT8] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),           \
-        [KL_INT32] = REDUCER(op, i32, INTEGER(neutral), integers, finish_i32),          \
-        [KL_INT64] = REDUCER(op, i64, INTEGER(neutral), integers, finish_i64),          \
-        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(neutral), numbers, finish_f32),          \
-        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(neutral), numbers, finish_f64),          \
-    };                                                                                  \
-    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                                 \
-  }                                                                                     \
+#define ADDITIVE(op, kernel, neutral, numbers, integers)                       \
+  static kl_status run_##op(const kl_call *c) {                                \
+    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                       \
+        [KL_BOOL] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),   \
+        [KL_UINT8] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),  \
+        [KL_INT32] = REDUCER(op, i32, INTEGER(neutral), integers, finish_i32), \
+        [KL_INT64] = REDUCER(op, i64, INTEGER(neutral), integers, finish_i64), \
+        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(neutral), numbers, finish_f32), \
+        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(neutral), numbers, finish_f64), \
+    };                                                                         \
+    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                        \
+  }                                                                            \
   const kl_kernel KL_K(kernel) = {.run = run_##op, .scratch = kl_reduce_scratch};
 
 ADDITIVE(sum, sum, 0, add_numbers, add_integers)
 ADDITIVE(prod, prod, 1, multiply_numbers, multiply_integers)
 
 /* Extrema keep the type; they are never asked of nothing. */
-#define EXTREMAL(op)                                                                    \
-  static kl_status run_##op(const kl_call *c) {                                         \
-    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                                \
-        [KL_BOOL] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),              \
-        [KL_UINT8] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),             \
-        [KL_INT32] = REDUCER(op, i32, INTEGER(0), op##_integers, finish_i32),           \
-        [KL_INT64] = REDUCER(op, i64, INTEGER(0), op##_integers, finish_i64),           \
-        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(0), op##_numbers, finish_f32),           \
-        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(0), op##_numbers, finish_f64),           \
-    };                                                                                  \
-    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                                 \
-  }                                                                                     \
+#define EXTREMAL(op)                                                          \
+  static kl_status run_##op(const kl_call *c) {                               \
+    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                      \
+        [KL_BOOL] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),    \
+        [KL_UINT8] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),   \
+        [KL_INT32] = REDUCER(op, i32, INTEGER(0), op##_integers, finish_i32), \
+        [KL_INT64] = REDUCER(op, i64, INTEGER(0), op##_integers, finish_i64), \
+        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(0), op##_numbers, finish_f32), \
+        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(0), op##_numbers, finish_f64), \
+    };                                                                        \
+    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                       \
+  }                                                                           \
   const kl_kernel KL_K(op) = {.run = run_##op, .scratch = kl_reduce_scratch};
 
 EXTREMAL(max)

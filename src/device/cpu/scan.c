@@ -4,17 +4,17 @@
 #include "device/cpu/tiles.h"
 
 /* Attributes: axis, reverse.  float32 accumulates in double, so a long line does not drift. */
-#define CUMSUM(name, type, wide)                                                           \
-  static void name(int64_t n, const void *in, void *out, const kl_call *c) {               \
-    const type *x = in;                                                                    \
-    type *y = out;                                                                         \
-    wide s = 0;                                                                            \
-    bool reverse = c->attrs[1].v[0] != 0;                                                  \
-    for (int64_t k = 0; k < n; k++) {                                                      \
-      int64_t i = reverse ? n - 1 - k : k;                                                 \
-      s += (wide)x[i];                                                                     \
-      y[i] = (type)s;                                                                      \
-    }                                                                                      \
+#define CUMSUM(name, type, wide)                                             \
+  static void name(int64_t n, const void *in, void *out, const kl_call *c) { \
+    const type *x = in;                                                      \
+    type *y = out;                                                           \
+    wide s = 0;                                                              \
+    bool reverse = c->attrs[1].v[0] != 0;                                    \
+    for (int64_t k = 0; k < n; k++) {                                        \
+      int64_t i = reverse ? n - 1 - k : k;                                   \
+      s += (wide)x[i];                                                       \
+      y[i] = (type)s;                                                        \
+    }                                                                        \
   }
 CUMSUM(cumsum_f32, float, double)
 CUMSUM(cumsum_f64, double, double)
@@ -54,26 +54,26 @@ static size_t cumsum_scratch(const kl_call *c) {
 const kl_kernel KL_K(cumsum) = {.run = run_cumsum, .scratch = cumsum_scratch};
 
 /* The first of equal extrema; the first NaN beats everything (numpy). */
-#define POSITION(name, type, better)                                          \
-  static void name(int64_t n, const void *in, void *out, const kl_call *c) {  \
-    (void)c;                                                                  \
-    const type *x = in;                                                       \
-    int64_t best = 0;                                                         \
-    for (int64_t i = 1; i < n; i++) {                                         \
-      const type a = x[i], b = x[best];                                       \
-      best = (better) ? i : best;                                             \
-    }                                                                         \
-    *(int32_t *)out = (int32_t)best;                                          \
+#define POSITION(name, type, better)                                         \
+  static void name(int64_t n, const void *in, void *out, const kl_call *c) { \
+    (void)c;                                                                 \
+    const type *x = in;                                                      \
+    int64_t best = 0;                                                        \
+    for (int64_t i = 1; i < n; i++) {                                        \
+      const type a = x[i], b = x[best];                                      \
+      best = (better) ? i : best;                                            \
+    }                                                                        \
+    *(int32_t *)out = (int32_t)best;                                         \
   }
-#define POSITIONS(op, compare)                                                \
-  POSITION(op##_f32, float, (a compare b || a != a) && b == b)                \
-  POSITION(op##_f64, double, (a compare b || a != a) && b == b)               \
-  POSITION(op##_i32, int32_t, a compare b)                                    \
-  POSITION(op##_i64, int64_t, a compare b)                                    \
-  POSITION(op##_u8, uint8_t, a compare b)                                     \
-  static const kl_line op##_lines[KL_DTYPE_COUNT] = {                         \
-      [KL_FLOAT32] = op##_f32, [KL_FLOAT64] = op##_f64, [KL_INT32] = op##_i32, \
-      [KL_INT64] = op##_i64,   [KL_UINT8] = op##_u8,    [KL_BOOL] = op##_u8}; \
+#define POSITIONS(op, compare)                                                                        \
+  POSITION(op##_f32, float, (a compare b || a != a) && b == b)                                        \
+  POSITION(op##_f64, double, (a compare b || a != a) && b == b)                                       \
+  POSITION(op##_i32, int32_t, a compare b)                                                            \
+  POSITION(op##_i64, int64_t, a compare b)                                                            \
+  POSITION(op##_u8, uint8_t, a compare b)                                                             \
+  static const kl_line op##_lines[KL_DTYPE_COUNT] = {                                                 \
+      [KL_FLOAT32] = op##_f32, [KL_FLOAT64] = op##_f64, [KL_INT32] = op##_i32,                        \
+      [KL_INT64] = op##_i64,   [KL_UINT8] = op##_u8,    [KL_BOOL] = op##_u8};                         \
   static kl_status run_##op(const kl_call *c) { return run_position(c, op##_lines[c->in[0].dtype]); } \
   const kl_kernel KL_K(op) = {.run = run_##op, .scratch = position_scratch};
 

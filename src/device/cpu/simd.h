@@ -32,6 +32,7 @@ typedef int32_t kl_vi __attribute__((vector_size(KL_LANES * 4)));
 typedef uint32_t kl_vu __attribute__((vector_size(KL_LANES * 4)));
 typedef double kl_vd __attribute__((vector_size(KL_DLANES * 8)));
 typedef int64_t kl_vl __attribute__((vector_size(KL_DLANES * 8)));
+typedef uint64_t kl_vul __attribute__((vector_size(KL_DLANES * 8)));
 
 #define KL_INLINE static inline __attribute__((always_inline, unused))
 
@@ -196,6 +197,19 @@ KL_INLINE kl_vf vf_rsqrt(kl_vf x) { return 1.0f / vf_sqrt(x); }
 KL_INLINE kl_vf vf_reciprocal(kl_vf x) { return 1.0f / x; }
 
 #endif
+
+/* Products of the lower 32 bits of each lane, 64 bits wide. */
+KL_INLINE kl_vul vul_mul32(kl_vul a, kl_vul b) {
+#if defined(KL_ISA_AVX512)
+  return (kl_vul)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(KL_ISA_AVX2)
+  return (kl_vul)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__x86_64__)
+  return (kl_vul)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#else
+  return (a & 0xffffffffu) * (b & 0xffffffffu);
+#endif
+}
 
 /* Masks as the machine likes them, mask registers or lanes of ones: gcc 12 turns a comparison into lanes even where a
  * mask register is wanted.  vf_min and vf_max give b if either is NaN.  vm_odd: lanes whose lowest bit is set. */

@@ -117,7 +117,8 @@ static kl_status run_softmax(const kl_call *c) {
   return kl_axis_walk(c, (int)c->attrs[0].v[0], false, c->in[0].dtype == KL_FLOAT32 ? softmax_f32 : softmax_f64);
 }
 static kl_status run_log_softmax(const kl_call *c) {
-  return kl_axis_walk(c, (int)c->attrs[0].v[0], false, c->in[0].dtype == KL_FLOAT32 ? log_softmax_f32 : log_softmax_f64);
+  return kl_axis_walk(c, (int)c->attrs[0].v[0], false,
+                      c->in[0].dtype == KL_FLOAT32 ? log_softmax_f32 : log_softmax_f64);
 }
 static size_t axis_scratch(const kl_call *c) { return kl_axis_walk_scratch(c, (int)c->attrs[0].v[0], false); }
 const kl_kernel KL_K(softmax) = {.run = run_softmax, .scratch = axis_scratch};

@@ -27,14 +27,14 @@
     }                                                             \
   }
 
-#define KL_PLAIN_TERNARY(name, from, to, formula)                    \
-  static void name(int64_t n, void *out, const void *const *in) {    \
-    const from *x1 = in[0], *x2 = in[1], *x3 = in[2];                \
-    to *y = out;                                                     \
-    for (int64_t i = 0; i < n; i++) {                                \
-      const from a = x1[i], b = x2[i], c = x3[i];                    \
-      y[i] = (to)(formula);                                          \
-    }                                                                \
+#define KL_PLAIN_TERNARY(name, from, to, formula)                 \
+  static void name(int64_t n, void *out, const void *const *in) { \
+    const from *x1 = in[0], *x2 = in[1], *x3 = in[2];             \
+    to *y = out;                                                  \
+    for (int64_t i = 0; i < n; i++) {                             \
+      const from a = x1[i], b = x2[i], c = x3[i];                 \
+      y[i] = (to)(formula);                                       \
+    }                                                             \
   }
 
 #define KL_VECTOR_UNARY(name, formula)                            \

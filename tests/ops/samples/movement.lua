@@ -186,7 +186,7 @@ return {
     {inputs = x(1, 3, 1), options = {shape = {2, 3, 4}}, reference = broadcast},
   }, {function() kl.broadcast_to(ones(2, 3), {2, 4}) end, "shape %(2, 3%) does not broadcast to %(2, 4%)"},
     {function() kl.broadcast_to(ones(2, 3), {3}) end, "shape %(2, 3%) does not broadcast to %(3,%)"},
-    {function() kl.broadcast_to(ones(1, 3), {-1, 3}) end, "kl.broadcast_to: .*negative"},
+    {function() kl.broadcast_to(ones(1, 3), {-1, 1, 3}) end, "kl.broadcast_to: .*negative"},
     {function() kl.broadcast_to(ones(1, 3), {-5, 3}) end, "kl.broadcast_to: .*negative"},
     {function() kl.broadcast_to(ones(1, 1), {1 << 62, 1 << 62}) end, "kl.broadcast_to: .*too large"}),
   slice = with_errors(exact{
