@@ -1,4 +1,5 @@
 -- Activations by name (keras-semantics 7): functions of one tensor.
+local define = require "kl.ops.define"
 local errors = require "kl.errors"
 local lookup = require "kl.lookup"
 local ops = require "kl.ops"
@@ -17,17 +18,16 @@ end
 --- x from the threshold up, at most max_value; negative_slope * (x - threshold) below.
 ---@param x kl.Tensor
 ---@param options? table # negative_slope = 0, max_value, threshold = 0
-function activations.relu(x, options)
-  local slope = options and options.negative_slope or 0
-  local threshold = options and options.threshold or 0
-  local y
-  if threshold == 0 and slope == 0 then
-    y = ops.relu(x)
-  else
-    y = ops.where(ops.greater_equal(x, threshold), x, slope * (x - threshold))
-  end
-  return options and options.max_value and ops.minimum(y, options.max_value) or y
-end
+activations.relu = define("kl.activations.relu", {"x", {"negative_slope", 0.0}, {"max_value"}, {"threshold", 0.0}},
+  function(x, slope, max_value, threshold)
+    local y
+    if threshold == 0 and slope == 0 then
+      y = ops.relu(x)
+    else -- without a slope 0 itself, because 0 * -inf is no number
+      y = ops.where(ops.greater_equal(x, threshold), x, slope == 0 and 0.0 or slope * (x - threshold))
+    end
+    return max_value and ops.minimum(y, max_value) or y
+  end)
 
 local index = lookup.index(activations)
 index.swish, index.hard_swish = activations.silu, activations.hard_silu

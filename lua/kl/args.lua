@@ -41,8 +41,9 @@ function args.read(what, params, given, more)
   if not is_table_of_arguments(given) then given = {given} end
   local values, others = {}, {}
   for key, value in pairs(given) do
-    local p = params[key] or params.by_name[key]
-    if math.type(key) == "integer" then
+    local positional = math.type(key) == "integer"
+    local p = positional and params[key] or params.by_name[key]
+    if positional then
       if not p then
         errors.fail("%s takes at most %d positional argument%s, got argument %d", what, #params,
           #params == 1 and "" or "s", key)
@@ -71,6 +72,19 @@ function args.read(what, params, given, more)
   return values, others
 end
 
+--- Raises where a number was given for a true or false, a string for a number, and so on: what the default is tells what is
+--- expected.  Tables, tensors and objects pass, and so does what has no default.
+---@param values table<string, any>
+function args.check_kinds(what, params, values)
+  local kinds = {number = true, boolean = true, string = true}
+  for _, p in ipairs(params) do
+    local expected, got = type(p.default), type(values[p.name])
+    if kinds[expected] and kinds[got] and expected ~= got then
+      errors.fail("%s: '%s' must be a %s, got %s", what, p.name, expected, errors.show(values[p.name]))
+    end
+  end
+end
+
 --- Joins declarations: those of `a`, then those of `b`.
 function args.join(a, b)
   local list = {by_name = {}}
@@ -96,7 +110,7 @@ local checks = {
 ---@param what string # "Dense: 'units'"
 function args.check(what, value, kind, low, high)
   local ok = checks[kind](value)
-  if ok and low and value < low or ok and high and value > high then
+  if ok and (low and value < low or high and value > high or (low or high) and value ~= value) then -- NaN is in no range
     errors.fail("%s must be %s%s%s, got %s", what, kind == "integer" and "an integer" or "a " .. kind,
       low and (" >= %s"):format(low) or "", high and (" %s<= %s"):format(low and "and " or "", high) or "",
       tostring(value))

@@ -6,7 +6,8 @@
 --
 -- A name with a getter is never a raw field; assigning to it without a setter is an error.  A class that defines
 -- __new_field(self, key) hears of every field the first time it is assigned: that is how layers keep the order of their
--- sublayers, because `pairs` has none.
+-- sublayers, because `pairs` has none.  One that defines __define(key, value) says what becomes of a method that a class
+-- below it defines.
 local errors = require "kl.errors"
 
 local class = {}
@@ -52,7 +53,13 @@ end
 local function name_of(cls) return "class " .. cls.__name end
 
 -- What a class does not define comes from the one above it: a table as __index costs no call.
-local function class_metatable(super) return {__index = super, __call = make, __tostring = name_of, is_class = true} end
+local function class_metatable(super)
+  local function define(cls, key, value)
+    local hook = cls.__define
+    rawset(cls, key, hook and hook(key, value) or value)
+  end
+  return {__index = super, __newindex = define, __call = make, __tostring = name_of, is_class = true}
+end
 
 --- A new class below this one.
 ---@param name string

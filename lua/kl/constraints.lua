@@ -2,6 +2,7 @@
 local args = require "kl.args"
 local class = require "kl.class"
 local core = require "kl.core"
+local errors = require "kl.errors"
 local lookup = require "kl.lookup"
 
 local ops = core.ops
@@ -11,29 +12,24 @@ local constraints = {}
 ---@class kl.constraints.Constraint: kl.Object
 local Constraint = class.Object:extend("Constraint")
 Constraint.params = args.params{}
+Constraint.axis_params = {axis = true} -- in a config they are one less than in Lua
 
 function Constraint:init(given)
-  local o = args.read(getmetatable(self).__name, self.params, given)
+  local what = getmetatable(self).__name
+  local o = args.read(what, self.params, given)
+  args.check_kinds(what, self.params, o)
+  for _, axis in ipairs(type(o.axis) == "table" and o.axis or {o.axis}) do
+    args.check(what .. ": 'axis'", axis, "integer")
+    if axis == 0 then errors.fail("%s: 'axis' is 0: axes count from 1", what) end
+  end
   self._config = o
   for name, value in pairs(o) do self[name] = value end
 end
 function Constraint:__call(w) return self:call(w) end
 
---- Axes in a config are one less than in Lua.
 function Constraint:get_config()
   local config = {}
-  for _, p in ipairs(self.params) do
-    local value = self._config[p.name]
-    if p.name == "axis" then
-      value = type(value) == "table" and {table.unpack(value)} or value
-      if type(value) == "table" then
-        for i, a in ipairs(value) do value[i] = a > 0 and a - 1 or a end
-      elseif value and value > 0 then
-        value = value - 1
-      end
-    end
-    config[p.name] = value
-  end
+  for _, p in ipairs(self.params) do config[p.name] = self._config[p.name] end
   return config
 end
 

@@ -233,30 +233,54 @@ function Graph:output_names()
   return list
 end
 
---- The given data as a list in the order of the inputs: a single tensor, a list by position, or a table by input name.
+local function is_table(value) return not tree.is_leaf(value) end
+
+--- Follows the declared structure; what the given one has besides is ignored.
+local function collect(list, declared, given, path)
+  if tree.is_leaf(declared) then
+    if is_table(given) then errors.fail("input '%s': one tensor expected, got a structure %s", path, tree.form(given)) end
+    list[#list + 1] = given
+    return
+  end
+  local wanted, got = tree.names(declared), is_table(given) and tree.names(given) or nil
+  if wanted then
+    for _, name in ipairs(wanted) do
+      local value = got and given[name]
+      if value == nil or not got then
+        errors.fail("input '%s' is missing: the model takes %s, got %s", name, tree.form(declared), tree.form(given))
+      end
+      collect(list, declared[name], value, name)
+    end
+  else
+    if got or not is_table(given) or #given ~= #declared then
+      errors.fail("the inputs (%s) do not fit: the model takes %s, got %s", path, tree.form(declared), tree.form(given))
+    end
+    for i, part in ipairs(declared) do collect(list, part, given[i], path) end
+  end
+end
+
+--- The given data as a list in the order of the inputs: in the structure they were declared in, or a table by input name.
 function Graph:arrange(given)
-  local leaves = self.input_leaves
+  local declared, names = self.inputs, self:input_names()
+  local count = #self.input_leaves
   if tree.is_leaf(given) then
-    if #leaves ~= 1 then errors.fail("the model has %d inputs (%s), got one tensor", #leaves, table.concat(self:input_names(), ", ")) end
+    if count ~= 1 then errors.fail("the model has %d inputs (%s), got one tensor", count, table.concat(names, ", ")) end
     return {given}
   end
-  local names = tree.names(given)
+  local given_names = tree.names(given)
   local list = {}
-  if names then
-    local wanted = not tree.is_leaf(self.inputs) and tree.names(self.inputs) or self:input_names()
-    for i, name in ipairs(wanted) do
+  if given_names and not (is_table(declared) and tree.names(declared)) then
+    for i, name in ipairs(names) do
       if given[name] == nil then
-        errors.fail("input '%s' is missing: the model takes (%s), got (%s)", name, table.concat(wanted, ", "),
-          table.concat(names, ", "))
+        errors.fail("input '%s' is missing: the model takes (%s), got (%s)", name, table.concat(names, ", "),
+          table.concat(given_names, ", "))
       end
       list[i] = given[name]
     end
     return list
   end
-  list = tree.flatten(given)
-  if #list ~= #leaves then
-    errors.fail("the model has %d inputs (%s), got %d", #leaves, table.concat(self:input_names(), ", "), #list)
-  end
+  if not given_names and #given == 1 and count == 1 and tree.is_leaf(given[1]) then return {given[1]} end
+  collect(list, declared, given, table.concat(names, ", "))
   return list
 end
 
@@ -270,8 +294,8 @@ local function adapt(t, declared, name)
   end
   have = t.shape
   local fits = #have == #want
-  for i, n in ipairs(want) do
-    fits = fits and (not n or not have[i] or have[i] == n)
+  for i, n in ipairs(want) do -- a declared batch size binds nobody, as in Keras
+    fits = fits and (i == 1 or not n or not have[i] or have[i] == n)
   end
   if not fits then
     errors.fail("input '%s' of the model has shape %s, got %s", name, core.shape_text(declared), core.shape_text(t))
@@ -306,7 +330,8 @@ function Graph:run(given, options)
     end
   end
   local _ = options
-  return fill(self.output_template, values)
+  local outputs = fill(self.output_template, values)
+  return is_table(outputs) and #outputs == 1 and outputs[1] or outputs -- of a list of one, the one, as in Keras
 end
 
 return functional

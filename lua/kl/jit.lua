@@ -5,6 +5,7 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
+local run_step = require "kl.step"
 local tree = require "kl.tree"
 
 local jit_params = args.params{{"replay", false}}
@@ -28,14 +29,15 @@ end
 ---@return function
 local function jit(f, options)
   if type(f) ~= "function" then errors.fail("kl.jit: a function expected, got %s", errors.show(f)) end
-  args.read("kl.jit", jit_params, options)
+  local o = args.read("kl.jit", jit_params, options)
+  args.check("kl.jit: 'replay'", o.replay, "boolean")
   local function finish(...)
     for i = 1, select("#", ...) do check("results", (select(i, ...)), "result " .. i) end
     return ...
   end
   return function(...)
     for i = 1, select("#", ...) do check("arguments", (select(i, ...)), "argument " .. i) end
-    return finish(core.call_step(f, ...))
+    return finish(run_step(f, ...))
   end
 end
 

@@ -6,6 +6,7 @@
 local core = require "kl.core"
 local Module = require "kl.module"
 local args = require "kl.args"
+local call_stack = require "kl.call_stack"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local names = require "kl.names"
@@ -13,6 +14,16 @@ local tree = require "kl.tree"
 
 ---@class kl.Layer: kl.Module
 local Layer = Module:extend("Layer")
+
+--- A class's own `build`, called by anyone but the first call, does what the first call would.
+function Layer.__define(key, value)
+  if key ~= "build" or type(value) ~= "function" then return value end
+  return function(self, shape)
+    if self._building then return value(self, shape) end
+    if shape == nil then errors.fail("build: layer '%s': the shape of the inputs is missing", self.name) end
+    self:_build_once(self._normalize_shape(shape))
+  end
+end
 
 --- What every layer accepts by name, besides its own `params`.
 Layer.common = args.params{{"name"}, {"trainable", true}, {"dtype"}, {"activity_regularizer"}, {"autocast", true}}
@@ -23,10 +34,10 @@ function Layer.__setup(object, ...)
   rawset(object, "_name", false)
   rawset(object, "_key", false)
   rawset(object, "built", false)
+  rawset(object, "_building", false)
   rawset(object, "_trainable", true)
   rawset(object, "_weights", {})
   rawset(object, "_losses", {})
-  rawset(object, "_loss_holders", {})
   rawset(object, "_calls", {})
   rawset(object, "_config", {})
   rawset(object, "_init_args", table.pack(...))
@@ -46,24 +57,27 @@ function Layer:init(given)
   self:_set_options(args.read(getmetatable(self).__name, self.params, given, Layer.common))
 end
 
+local function check_name(what, name)
+  args.check(what, name, "string")
+  if name == "" or name:find("/", 1, true) then errors.fail("%s must not be empty or contain '/', got '%s'", what, name) end
+  return name
+end
+
 --- Takes what args.read gave: the class's own parameters, and the common ones.
 function Layer:_set_options(own, common)
   self._config = own
   if common.name ~= nil then
-    args.check(getmetatable(self).__name .. ": 'name'", common.name, "string")
-    if common.name == "" or common.name:find("/", 1, true) then
-      errors.fail("%s: a name must not be empty or contain '/', got '%s'", getmetatable(self).__name, common.name)
-    end
+    check_name(getmetatable(self).__name .. ": 'name'", common.name)
     self._name, self._key = common.name, common.name
   end
-  self._trainable = common.trainable
+  self._trainable = args.check(getmetatable(self).__name .. ": 'trainable'", common.trainable, "boolean")
   if common.dtype ~= nil then
     if common.dtype ~= "float32" and common.dtype ~= "float64" then
       errors.fail("%s: dtype must be \"float32\" or \"float64\", got %s", getmetatable(self).__name, errors.show(common.dtype))
     end
     self.compute_dtype = common.dtype
   end
-  self.autocast = common.autocast
+  self.autocast = args.check(getmetatable(self).__name .. ": 'autocast'", common.autocast, "boolean")
   if common.activity_regularizer ~= nil then
     self.activity_regularizer = require "kl.regularizers".get(common.activity_regularizer)
   end
@@ -79,46 +93,16 @@ function Layer.get:name()
   return self._name
 end
 function Layer.set:name(name)
-  self._name = args.check("a layer's name", name, "string")
+  self._name = check_name("a layer's name", name)
 end
 function Layer.get:dtype() return self.compute_dtype end
 
--- The calls that are running: the innermost last.  A frame is closed when its call ends, however it ends.
-local stack = {}
-local frame_metatable = {__close = function(frame)
-  for i = #stack, frame.depth, -1 do stack[i] = nil end
-end}
-
-local function push(layer, training)
-  local depth = #stack + 1
-  local frame = setmetatable({layer = layer, training = training, depth = depth}, frame_metatable)
-  stack[depth] = frame
-  return frame
-end
-
 --- Opens the layer's name for what is built until the result is closed; nil if it is open already.
 function Layer:_scope()
-  local outer = stack[#stack]
+  local outer = call_stack.top()
   if outer and outer.layer == self then return nil end
-  return push(self, outer and outer.training or false)
+  return call_stack.push(self, outer and outer.training or false)
 end
-
-local function path_of(field)
-  local parts = {}
-  for i, frame in ipairs(stack) do
-    if field == "_name" then parts[i] = frame.layer.name else parts[i] = frame.layer.name and frame.layer._key end
-  end
-  return table.concat(parts, "/")
-end
-
--- " (in layer a/b)" behind every error that arises while layers are called.
-core.set_error_context(function()
-  if #stack == 0 then return "" end
-  return (" (in layer '%s', a %s)"):format(path_of("_name"), getmetatable(stack[#stack].layer).__name)
-end)
-
---- The path of the running call, for keys of random numbers.
-function Layer.key_path() return path_of("_key") end
 
 local weight_params = args.params{{"name"}, {"shape", {}}, {"initializer"}, {"dtype"}, {"trainable", true},
   {"regularizer"}, {"constraint"}}
@@ -144,10 +128,10 @@ function Layer:add_weight(given)
   local initializer = initializers.get(o.initializer or (dtype:find("float") and "glorot_uniform" or "zeros"))
   local name = o.name or "variable"
   local scope <close> = self:_scope()
-  local value = core.outside(initializer, shape, dtype, path_of("_key") .. "/" .. name)
+  local value = core.outside(initializer, shape, dtype, call_stack.path(true) .. "/" .. name)
   local regularizer = o.regularizer and require "kl.regularizers".get(o.regularizer)
   local constraint = o.constraint and require "kl.constraints".get(o.constraint)
-  local v = require "kl.variable".new(value, {name = name, path = path_of("_name") .. "/" .. name,
+  local v = require "kl.variable".new(value, {name = name, path = call_stack.path() .. "/" .. name,
     trainable = o.trainable, regularizer = regularizer, constraint = constraint})
   if not self._trainable then v.trainable = false end
   table.insert(self._weights, v)
@@ -168,9 +152,15 @@ function Layer.order_variables(own)
   return list
 end
 
+--- Of a frozen layer nothing is trainable, whatever is inside.
+function Layer.get:trainable_variables() return self._trainable and Module.get.trainable_variables(self) or {} end
+function Layer.get:non_trainable_variables()
+  return self._trainable and Module.get.non_trainable_variables(self) or self.variables
+end
+
 Layer.get.weights = Module.get.variables
-Layer.get.trainable_weights = Module.get.trainable_variables
-Layer.get.non_trainable_weights = Module.get.non_trainable_variables
+Layer.get.trainable_weights = Layer.get.trainable_variables
+Layer.get.non_trainable_weights = Layer.get.non_trainable_variables
 
 function Layer.get:trainable() return self._trainable end
 
@@ -225,15 +215,31 @@ function Layer:count_params()
   return n
 end
 
+-- Layers that hold losses of their last call.
+local loss_holders = setmetatable({}, {__mode = "k"})
+
 --- A loss made inside a call, for this call alone: a scalar tensor or a list of them.
 function Layer:add_loss(loss)
   if core.building_depth() > 0 then return end
   for _, value in ipairs(tree.flatten(loss)) do
+    if not core.kind(value) and type(value) ~= "number" then
+      errors.fail("add_loss: layer '%s': a tensor or a number expected, got %s", self.name, errors.show(value))
+    end
     if core.kind(value) and #value.shape > 0 then value = core.ops.mean(value) end
     table.insert(self._losses, value)
   end
-  local root = stack[1] and stack[1].layer or self
-  root._loss_holders[self] = true
+  loss_holders[self] = true
+end
+
+--- At the start of an outermost call: the losses of this layer and all inside are those of earlier calls.
+local function forget_losses(layer)
+  if not next(loss_holders) then return end
+  for _, module in ipairs(layer:_census().modules) do
+    if loss_holders[module] then
+      module._losses = {}
+      loss_holders[module] = nil
+    end
+  end
 end
 
 --- The losses of the last outermost call: those added, own first, then the penalties of trainable weights.
@@ -273,12 +279,17 @@ Layer._normalize_shape = normalize_shape
 --- Builds once, in the layer's own name scope and outside of any graph that is being built.
 function Layer:_build_once(shape)
   if self.built then return end
-  rawset(self, "_building", true)
-  self._build_shape = shape
+  self._building, self._build_shape = true, shape
+  local before = #self._weights
+  local scope <close> = self:_scope()
   local ok, message = pcall(core.outside, self.build, self, shape)
   self._building = false
-  if not ok then error(message, 0) end
+  if not ok then
+    for i = #self._weights, before + 1, -1 do self._weights[i] = nil end -- the next call builds anew
+    error(message, 0)
+  end
   self.built = true
+  local _ = scope
 end
 
 local function shapes_of(inputs)
@@ -286,7 +297,10 @@ local function shapes_of(inputs)
 end
 
 local function check_spec(self, spec, inputs)
-  local t = tree.flatten(inputs)[1]
+  if not tree.is_leaf(inputs) then
+    errors.fail("layer '%s' expects one tensor, got a structure %s", self.name, tree.form(inputs))
+  end
+  local t = inputs
   local shape = t.shape
   local rank = #shape
   if spec.ndim and rank ~= spec.ndim or spec.min_ndim and rank < spec.min_ndim or spec.max_ndim and rank > spec.max_ndim then
@@ -302,6 +316,9 @@ local function check_spec(self, spec, inputs)
   end
 end
 
+--- True if floats are cast to the compute dtype.
+function Layer:_autocasts() return self.autocast end
+
 local function convert_leaf(self, leaf)
   local dtype = self.compute_dtype
   if not core.kind(leaf) then
@@ -309,7 +326,7 @@ local function convert_leaf(self, leaf)
     errors.fail("layer '%s': inputs must be tensors, got %s", self.name, errors.show(leaf))
   end
   local own = leaf.dtype
-  if own ~= dtype and self.autocast and own:find("float", 1, true) then return core.ops.cast(leaf, dtype) end
+  if own ~= dtype and self:_autocasts() and own:find("float", 1, true) then return core.ops.cast(leaf, dtype) end
   return leaf
 end
 
@@ -364,14 +381,11 @@ function Layer:__call(inputs, given)
       self.name, errors.show(given))
   end
   if inputs == nil then errors.fail("layer '%s' was called without inputs", self.name) end
-  local outer = stack[#stack]
+  local outer = call_stack.top()
   local training = given and given.training
   if training == nil then training = outer ~= nil and outer.training or false end
-  if outer == nil and next(self._loss_holders) then
-    for holder in pairs(self._loss_holders) do holder._losses = {} end
-    self._loss_holders = {}
-  end
-  local frame <close> = push(self, training)
+  if outer == nil then forget_losses(self) end
+  local frame <close> = call_stack.push(self, training)
   inputs = convert(self, inputs)
   if self.input_spec then check_spec(self, self.input_spec, inputs) end
   if not self.built then
@@ -407,12 +421,13 @@ function Layer.get:output() return first_call(self, "output").outputs end
 
 --- A random generator of this layer, by its place in the running path.
 function Layer:_generator(seed)
-  if seed ~= nil then return require "kl.random".resolve(seed, self.name) end
   if not self._key then self:_take_name() end
-  return require "kl.random".new_generator(self._key)
+  local random = require "kl.random"
+  if seed ~= nil and math.type(seed) ~= "integer" then return random.resolve(seed) end
+  return random.new_generator(self._key, seed)
 end
 
---- What is needed to make the layer again: base keys and the class's own params.
+--- What is needed to make the layer again: base keys and the class's own params.  Axes count from 1; files have one less.
 ---@return table
 function Layer:get_config()
   local config = {name = self.name, trainable = self._trainable}

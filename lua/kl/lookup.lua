@@ -42,7 +42,8 @@ function lookup.get(what, base, index, given)
   if type(given) == "table" and given.class_name then
     return require "kl.saving.serialize".deserialize(given)
   end
-  errors.fail("a %s must be a name, an object or a function, got %s", what, errors.show(given))
+  errors.fail("%s %s must be a name, an object or a function, got %s", what:find("^[aeiou]") and "an" or "a", what,
+    errors.show(given))
 end
 
 return lookup

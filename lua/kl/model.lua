@@ -51,6 +51,9 @@ end
 
 Model.member_lists = {"_weights", "_graph_layers"}
 
+--- A graph casts its inputs itself, to the dtypes they were declared with.
+function Model:_autocasts() return self.autocast and not self._graph end
+
 function Model:_set_graph(graph)
   self._graph = graph
   rawset(self, "_graph_layers", graph and graph.layers or nil)
@@ -85,7 +88,8 @@ end
 function Model:get_layer(given)
   local name, index = given, nil
   if type(given) == "table" then name, index = given.name, given.index or given[1] end
-  if type(name) == "string" and index == nil then
+  if name ~= nil and index ~= nil then errors.fail("get_layer: a name or an index expected, both are given") end
+  if type(name) == "string" then
     local known = {}
     for _, layer in ipairs(self.layers) do
       if layer.name == name then return layer end
@@ -108,17 +112,25 @@ end
 
 --- Builds the weights for inputs of that shape (nil or false for the batch axis) by calling the model on tensors without
 --- values.
-function Model:build(shape)
+rawset(Model, "build", function(self, shape)
   if shape == nil or self._building then return end -- called by the first call: weights are made as layers are called
   shape = Layer._normalize_shape(shape)
   if self.built then return end
   local origin = {is_input = true, inputs = {}, serial = core.next_serial(), layer = self}
-  local input = core.symbolic(shape, "float32", origin, 0)
+  local function symbols(s)
+    if type(next(s)) == "string" or type(s[1]) == "table" then
+      local structure = {}
+      for key, part in pairs(s) do structure[key] = symbols(part) end
+      return structure
+    end
+    return core.symbolic(s, self.compute_dtype, origin, 0)
+  end
+  local input = symbols(shape)
   local depth = core.building(core.building_depth() + 1)
   local ok, message = pcall(self, input)
   core.building(depth)
   if not ok then error(message, 0) end
-end
+end)
 
 for _, part in ipairs{"kl.training.compile", "kl.training.steps", "kl.training.fit"} do
   for name, f in pairs(require(part)) do

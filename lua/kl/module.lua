@@ -4,17 +4,21 @@
 -- since is seen.  `pairs` order decides nothing: tables by name are walked in sorted order.
 local core = require "kl.core"
 local class = require "kl.class"
-local tree = require "kl.tree"
 
 ---@class kl.Module: kl.Object
 local Module = class.Object:extend("Module")
 
 -- What a new object has before its init runs; set raw, so that these are no fields in the sense above.
-function Module.__setup(object) rawset(object, "_order", {}) end
+function Module.__setup(object)
+  rawset(object, "_order", {})
+  rawset(object, "_ordered", {})
+end
 
+--- A field that was nil in between keeps its place.
 function Module:__new_field(key)
-  local order = self._order
-  order[#order + 1] = key
+  if self._ordered[key] then return end
+  self._ordered[key] = true
+  table.insert(self._order, key)
 end
 
 --- Raw fields that hold lists of members besides the fields a user assigned; they are walked first.
@@ -29,14 +33,23 @@ Module.member_lists = {}
 ---@field own table<kl.Module, kl.Variable[]> # variables a module owns itself, in the order they were made
 ---@field children table<kl.Module, kl.Module[]>
 ---@field variables kl.Variable[] # of all modules, each once
----@field lengths any[]         # pairs: a list, its length
----@field named any[]           # pairs: a table by name, the number of its names
+---@field orders any[]          # pairs: the order of a module's fields, its length
+---@field tables any[]          # pairs: a table in a field, the number of its keys
 ---@field entries any[]         # triples: a table, a key, the value there
 
-local function note_entry(census, t, key, value)
+-- What is no table and no object, nil included, leads nowhere: a counter or a text may change.
+local NOTHING = {}
+
+local function leads_to(t, key)
+  local value = rawget(t, key)
+  local kind = type(value)
+  return (kind == "table" or kind == "userdata") and value or NOTHING
+end
+
+local function note_entry(census, t, key)
   local entries = census.entries
   local n = #entries
-  entries[n + 1], entries[n + 2], entries[n + 3] = t, key, value
+  entries[n + 1], entries[n + 2], entries[n + 3] = t, key, leads_to(t, key)
 end
 
 local function note_count(list, t, count)
@@ -45,17 +58,17 @@ local function note_count(list, t, count)
 end
 
 local function holds(census)
-  local entries, lengths, named = census.entries, census.lengths, census.named
+  local entries, orders, tables = census.entries, census.orders, census.tables
   for i = 1, #entries, 3 do
-    if entries[i][entries[i + 1]] ~= entries[i + 2] then return false end
+    if not rawequal(leads_to(entries[i], entries[i + 1]), entries[i + 2]) then return false end
   end
-  for i = 1, #lengths, 2 do
-    if #lengths[i] ~= lengths[i + 1] then return false end
+  for i = 1, #orders, 2 do
+    if #orders[i] ~= orders[i + 1] then return false end
   end
-  for i = 1, #named, 2 do
+  for i = 1, #tables, 2 do
     local n = 0
-    for _ in pairs(named[i]) do n = n + 1 end
-    if n ~= named[i + 1] then return false end
+    for _ in pairs(tables[i]) do n = n + 1 end
+    if n ~= tables[i + 1] then return false end
   end
   return true
 end
@@ -65,6 +78,17 @@ local function insert_new(list, met, value)
     met[value] = true
     list[#list + 1] = value
   end
+end
+
+--- The names in a table, sorted, and the number of all its keys.  Other keys are the user's own business.
+local function sorted_names(t)
+  local names, count = {}, 0
+  for key in pairs(t) do
+    count = count + 1
+    if type(key) == "string" then names[#names + 1] = key end
+  end
+  table.sort(names)
+  return names, count
 end
 
 --- Walks one value of a module: variables go to `own`, modules to `children`; `met` holds what this module has met.
@@ -79,12 +103,15 @@ local function walk(census, value, own, children, met)
     insert_new(census.others, census.met, value)
   elseif not met[value] then
     met[value] = true
-    local names = #value == 0 and tree.names(value)
-    if names then note_count(census.named, value, #names) else note_count(census.lengths, value, #value) end
-    for i = 1, names and #names or #value do
-      local key = names and names[i] or i
-      note_entry(census, value, key, value[key])
-      walk(census, value[key], own, children, met)
+    for i = 1, #value do
+      note_entry(census, value, i)
+      walk(census, value[i], own, children, met)
+    end
+    local names, count = sorted_names(value)
+    note_count(census.tables, value, count)
+    for _, name in ipairs(names) do
+      note_entry(census, value, name)
+      walk(census, value[name], own, children, met)
     end
   end
 end
@@ -96,12 +123,11 @@ local function walk_module(census, module)
   census.own[module], census.children[module] = own, children
   local function walk_field(key)
     local value = rawget(module, key)
-    if value == nil then return end -- when it is assigned again, _order grows
-    note_entry(census, module, key, value)
+    note_entry(census, module, key)
     walk(census, value, own, children, met)
   end
   for _, key in ipairs(module.member_lists) do walk_field(key) end
-  note_count(census.lengths, module._order, #module._order)
+  note_count(census.orders, module._order, #module._order)
   for _, key in ipairs(module._order) do walk_field(key) end
   table.sort(own, function(a, b) return core.id(a) < core.id(b) end)
   for _, v in ipairs(module.order_variables(own)) do insert_new(census.variables, census.met, v) end
@@ -112,7 +138,7 @@ end
 function Module:_census()
   local census = rawget(self, "_found")
   if census and holds(census) then return census end
-  census = {modules = {}, others = {}, own = {}, children = {}, variables = {}, lengths = {}, named = {}, entries = {}, met = {}}
+  census = {modules = {}, others = {}, own = {}, children = {}, variables = {}, orders = {}, tables = {}, entries = {}, met = {}}
   walk_module(census, self)
   census.met = nil
   rawset(self, "_found", census)

@@ -47,10 +47,10 @@ local Generator = {}
 Generator.__index = Generator
 Generator.__name = "kl.random.SeedGenerator"
 
---- A generator.  Without a path it is the user's own; with `own_seed` it does not follow kl.set_seed.
+--- A generator on a path.  With `own_seed` it does not follow kl.set_seed: the same path and seed are the same stream.
 function random.new_generator(path, own_seed)
-  local n = uses[path] or 0
-  uses[path] = n + 1
+  local n = own_seed and 0 or uses[path] or 0
+  if not own_seed then uses[path] = n + 1 end
   local g = setmetatable({path = path, n = n, own_seed = own_seed}, Generator)
   g:_rekey()
   generators[g] = true
@@ -148,18 +148,31 @@ end)
 --- Each element times 1/(1 - rate), or 0 with probability rate.  noise_shape: the shape of the decisions, which are
 --- repeated to that of x (false takes x's own length).
 random.dropout = define("kl.random.dropout", {"x", "rate", {"noise_shape"}, {"seed"}}, function(x, rate, noise_shape, given)
+  if core.is_symbolic(x) and core.building_depth() == 0 then
+    errors.fail("kl.random.dropout: in a functional graph the draw would be the same at every call: use kl.layers.Dropout")
+  end
   local generator = random.resolve(given)
   local own = x.shape
   local shape = own
   if noise_shape then
     shape = {}
-    for i, length in ipairs(noise_shape) do shape[i] = length or own[i] end
+    if #noise_shape ~= #own then
+      errors.fail("kl.random.dropout: 'noise_shape' has %d axes, the tensor %d", #noise_shape, #own)
+    end
+    for i, length in ipairs(own) do shape[i] = noise_shape[i] or length end
   end
   local count = 1
   for _, length in ipairs(shape) do count = count * (length or 0) end
   local key = generator:next(count)
   if not noise_shape then return prim.dropout(x, key, rate) end
-  return prim.multiply(x, prim.dropout(require "kl.ops.create".ones{shape, dtype = x.dtype}, key, rate))
+  -- ones of the shape of decisions: the first elements along the axes that share one
+  local starts, open = {}, false
+  for i, length in ipairs(shape) do
+    starts[i] = 1
+    open = open or not length
+  end
+  if not open then return prim.multiply(x, prim.dropout(create.ones{shape, dtype = x.dtype}, key, rate)) end
+  return prim.multiply(x, prim.dropout(create.ones_like(prim.slice(x, starts, shape)), key, rate))
 end)
 
 return random

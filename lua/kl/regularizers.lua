@@ -13,7 +13,15 @@ local Regularizer = class.Object:extend("Regularizer")
 Regularizer.params = args.params{}
 
 function Regularizer:init(given)
-  local o = args.read(getmetatable(self).__name, self.params, given)
+  local what = getmetatable(self).__name
+  local o = args.read(what, self.params, given)
+  args.check_kinds(what, self.params, o)
+  for _, p in ipairs(self.params) do
+    local value = o[p.name]
+    if type(value) == "number" and not (value >= 0 and value < math.huge) then
+      errors.fail("%s: '%s' must be a finite number >= 0, got %s", what, p.name, value)
+    end
+  end
   self._config = o
   for name, value in pairs(o) do self[name] = value end
 end
@@ -45,11 +53,14 @@ function L1L2:call(x) return ops.add(l1(x, self.l1), l2(x, self.l2)) end
 --- Rows (or columns) of a matrix scaled to unit length: factor times half the mean of |cosine| over pairs.
 local OrthogonalRegularizer = Regularizer:extend("OrthogonalRegularizer")
 OrthogonalRegularizer.params = args.params{{"factor", 0.01}, {"mode", "rows"}}
-function OrthogonalRegularizer:call(x)
-  if x.ndim ~= 2 then errors.fail("OrthogonalRegularizer: a matrix expected, got shape %s", core.shape_text(x)) end
+function OrthogonalRegularizer:init(given)
+  OrthogonalRegularizer.super.init(self, given)
   if self.mode ~= "rows" and self.mode ~= "columns" then
     errors.fail("OrthogonalRegularizer: mode must be \"rows\" or \"columns\", got %s", errors.show(self.mode))
   end
+end
+function OrthogonalRegularizer:call(x)
+  if x.ndim ~= 2 then errors.fail("OrthogonalRegularizer: a matrix expected, got shape %s", core.shape_text(x)) end
   local rows = self.mode == "rows" and x or ops.transpose(x)
   local n = rows.shape[1]
   local length = ops.sum(ops.square(rows), 2, true)

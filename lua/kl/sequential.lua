@@ -33,6 +33,9 @@ end
 
 function Sequential:_name_base() return require "kl.names".snake_case(getmetatable(self).__name) end
 
+--- The graph's input casts, also before there is one.
+function Sequential:_autocasts() return false end
+
 --- Appends a layer.  The first may be what kl.Input gave.
 function Sequential:add(layer)
   if core.is_symbolic(layer) then
@@ -54,14 +57,20 @@ function Sequential:add(layer)
   else
     table.insert(self._stack, layer)
   end
-  if not self._quiet then self:_rebuild() end
+  if self._quiet then return end
+  local graph = self._graph
+  local ok, message = pcall(self._rebuild, self)
+  if not ok then -- the layer does not fit: the stack is what it was
+    table.remove(self._stack)
+    self._graph, self.built = graph, graph ~= false
+    error(message, 0)
+  end
 end
 
 --- Removes and returns the last layer.
 function Sequential:pop()
+  if #self._stack == 0 then errors.fail("Sequential '%s' has no layers to remove", self.name) end
   local layer = table.remove(self._stack)
-  self._graph = false
-  self.built = false
   self:_rebuild()
   return layer
 end
@@ -79,21 +88,24 @@ function Sequential:_rebuild()
   local _ = scope
 end
 
-function Sequential:build(shape)
+rawset(Sequential, "build", function(self, shape)
   if self._graph or shape == nil then return end
   shape = Layer._normalize_shape(shape)
   local batch_shape = {table.unpack(shape)}
   batch_shape[1] = false
-  if type(shape[1]) == "table" then errors.fail("Sequential takes one input, got %d", #shape) end
-  self._input = require "kl.layers.input_layer"{batch_shape = batch_shape}
-  rawset(self, "_implicit_input", true)
+  if #shape == 0 or type(shape[1]) == "table" then
+    errors.fail("Sequential '%s' takes one tensor with a batch axis, got %s", self.name,
+      #shape > 0 and #shape .. " inputs" or next(shape) and "a table by name" or "a scalar")
+  end
   if #self._stack == 0 then errors.fail("Sequential '%s' has no layers", self.name) end
+  self._input = require "kl.layers.input_layer"{batch_shape = batch_shape, dtype = self._stack[1].compute_dtype}
+  rawset(self, "_implicit_input", true)
   local ok, message = pcall(core.outside, self._rebuild, self)
   if not ok then
     self._input = false
     error(message, 0)
   end
-end
+end)
 
 function Sequential:call(inputs, options)
   if self._graph then return self._graph:run(inputs, options) end

@@ -50,18 +50,28 @@ end
 
 --- The same structure with f(leaf, ...) in place of each leaf; further structures must have the same form.
 function tree.map(f, structure, ...)
-  if is_leaf(structure) then return f(structure, ...) end
-  local others = {...}
-  local function pick(key)
-    local at = {}
-    for i, other in ipairs(others) do
-      if is_leaf(other) then errors.fail("structures differ: a leaf where a table is expected") end
-      at[i] = other[key]
+  local others = table.pack(...)
+  if is_leaf(structure) then
+    for i = 1, others.n do
+      if not is_leaf(others[i]) then errors.fail("structures differ: a table where a leaf is expected") end
     end
-    return table.unpack(at, 1, #others)
+    return f(structure, ...)
   end
   local result = {}
   local names = tree.names(structure)
+  for i = 1, others.n do
+    local other = others[i]
+    if is_leaf(other) then errors.fail("structures differ: a leaf where a table is expected") end
+    local function key(list) return list and table.concat(list, "/") end
+    if key(names) ~= key(tree.names(other)) or #other ~= #structure then
+      errors.fail("structures differ: %s and %s", tree.form(structure), tree.form(other))
+    end
+  end
+  local function pick(key)
+    local at = {}
+    for i = 1, others.n do at[i] = others[i][key] end
+    return table.unpack(at, 1, others.n)
+  end
   if names then
     for _, name in ipairs(names) do result[name] = tree.map(f, structure[name], pick(name)) end
   else

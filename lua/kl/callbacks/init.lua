@@ -1,4 +1,5 @@
 -- Callbacks: what happens around training.
+local core = require "kl.core"
 local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
@@ -31,15 +32,46 @@ callbacks.ProgbarLogger = require "kl.callbacks.progress"
 local List = {}
 List.__index = List
 
-function callbacks.List(model, given, params)
-  if given ~= nil and (type(given) ~= "table" or class.is(given, Callback)) then given = {given} end
-  local all = {}
-  for i, callback in ipairs(given or {}) do
-    if not class.is(callback, Callback) then
-      errors.fail("callback %d must be a kl.callbacks.Callback, got %s", i, errors.show(callback))
+-- A plain table with hooks as methods: the hooks it has are called on it.
+local Plain = Callback:extend("PlainCallback")
+
+local known = {set_model = true, set_params = true}
+for _, hook in ipairs(Callback.hooks) do known[hook] = true end
+
+function Plain:init(object)
+  self.object = object
+  for name, f in pairs(object) do
+    if type(name) == "string" and name:find("^on_") and not known[name] then
+      errors.fail("callbacks have no hook '%s'%s", name, errors.nearest(name, known))
     end
-    all[i] = callback
+    if known[name] then
+      args.check("callbacks: '" .. name .. "'", f, "function")
+      rawset(self, name, function(_, ...) return f(object, ...) end)
+    end
   end
+end
+
+function Plain:set_model(model) self.object.model = model end
+function Plain:set_params(params) self.object.params = params end
+
+--- A callback from an object, a class, or a plain table with hooks.
+local function to_callback(i, given)
+  if class.is(given, Callback) then return given end
+  if class.is_class(given) then
+    local object = given{}
+    if class.is(object, Callback) then return object end
+  elseif type(given) == "table" and getmetatable(given) == nil and next(given) ~= nil and #given == 0 then
+    return Plain(given)
+  end
+  errors.fail("callback %d must be a kl.callbacks.Callback or a table of hooks, got %s", i,
+    class.is_class(given) and tostring(given) or errors.show(given))
+end
+
+function callbacks.List(model, given, params)
+  if given == nil then given = {} end
+  if type(given) ~= "table" or getmetatable(given) ~= nil or #given == 0 and next(given) ~= nil then given = {given} end
+  local all = {}
+  for i = 1, #given do all[i] = to_callback(i, given[i]) end
   if not params.no_history then
     local history = callbacks.History{}
     rawset(model, "history", history)
@@ -54,14 +86,24 @@ function callbacks.List(model, given, params)
   return setmetatable({all = all}, List)
 end
 
---- Runs the body; a Lua error gets its traceback once and every callback may put things in order.
+local function handler(message) return type(message) == "string" and errors.traceback(message) or message end
+
+--- Runs the body; a Lua error gets its traceback once.
 function List:run(body)
-  local results = table.pack(xpcall(body, errors.traceback))
-  if results[1] then return table.unpack(results, 2, results.n) end
+  local ok, result = xpcall(body, handler)
+  if not ok then error(result, 0) end
+  return result
+end
+
+--- The same for training: after an error every callback may put things in order.
+function List:train(body)
+  local ok, message = xpcall(body, handler)
+  if ok then return end
   for _, callback in ipairs(self.all) do
-    if callback.on_train_error then pcall(callback.on_train_error, callback, results[2]) end
+    local fine, another = xpcall(callback.on_train_error, handler, callback, message)
+    if not fine then core.warn("on_train_error of a callback failed: " .. tostring(another)) end
   end
-  error(results[2], 0)
+  error(message, 0)
 end
 
 --- Calls a hook of every callback.

@@ -32,10 +32,10 @@ local function values_text(numbers, names)
 end
 
 function Progress:_begin(total)
-  self.total, self.seen = total, 0
+  self.total, self.seen = total or self.counted, 0
+  self.open = false -- whether the cursor stands behind a bar
   self.start = core.clock()
   self.drawn, self.first_step = 0, nil
-  self.width = 0
 end
 
 function Progress:_step_seconds()
@@ -64,10 +64,11 @@ function Progress:_draw(numbers, final)
     text = ("\27[1m%d/Unknown\27[0m "):format(self.seen)
   end
   local per_step = self:_step_seconds()
-  local time = final and duration(core.clock() - self.start) or total and duration(per_step * (total - self.seen)) or duration(core.clock() - self.start)
-  text = text .. "\27[1m" .. time .. "\27[0m" .. step_time(per_step) .. values_text(numbers, ordered(numbers))
+  local time = not final and total and per_step * (total - self.seen) or core.clock() - self.start
+  text = text .. "\27[1m" .. duration(time) .. "\27[0m" .. step_time(per_step) .. values_text(numbers, ordered(numbers))
   io.stdout:write("\r", text, "\27[K", final and "\n" or "")
   io.stdout:flush()
+  self.open = not final
 end
 
 function Progress:_line(numbers)
@@ -89,11 +90,15 @@ end
 
 function Progress:_finish(numbers)
   if self.seen == 0 then return end
+  if not self.total then self.total, self.counted = self.seen, self.seen end -- the next epoch knows
   if self.params.verbose == 1 then self:_draw(numbers, true) else self:_line(numbers) end
 end
 
 function Progress:on_train_begin() self.training = true end
 function Progress:on_train_end() self.training = false end
+function Progress:on_train_error()
+  if self.open then io.stdout:write("\n") end
+end
 function Progress:on_epoch_begin(epoch)
   if self.params.epochs > 1 then io.stdout:write(("Epoch %d/%d\n"):format(epoch, self.params.epochs)) end
   self:_begin(self.params.steps)

@@ -82,8 +82,12 @@ end
 ---@return integer
 function Dataset:cardinality() return self.length end
 
---- Counts passes, so that each reshuffles.
-local function pass_key(generator, pass) return core.generator_key(generator:state()[1], "pass", pass) end
+--- The key of a new pass.  The generator counts the passes, so that each reshuffles and kl.set_seed begins anew.
+local function pass_key(generator, reshuffle)
+  local state = generator:state()
+  if reshuffle then generator:next(1) end
+  return core.generator_key(state[1], "pass", state[2])
+end
 
 --- A stage that keeps the kind (positions or elements) of what it is given: f(open) -> open.
 local function derive(self, length, f)
@@ -100,14 +104,13 @@ local shuffle_params = args.params{{"seed"}, {"reshuffle_each_iteration", true}}
 function Dataset:shuffle(buffer_size, options)
   args.check("shuffle: 'buffer_size'", buffer_size, "integer", 1)
   local o = args.read("shuffle", shuffle_params, options)
+  if o.seed ~= nil then args.check("shuffle: 'seed'", o.seed, "integer") end
+  args.check("shuffle: 'reshuffle_each_iteration'", o.reshuffle_each_iteration, "boolean")
   local generator = random.new_generator("data/shuffle", o.seed)
-  local pass = 0
   return derive(self, self.length, function(open)
     return function()
-      local key = pass_key(generator, o.reshuffle_each_iteration and pass or 0)
-      pass = pass + 1
+      local source = core.generator(pass_key(generator, o.reshuffle_each_iteration), 0)
       local draws, used = nil, 0
-      local source = core.generator(key, 0)
       local function draw(n) -- a whole number in [1, n]
         if not draws or used == #draws then
           draws, used = core.ops.random_uniform(source:next(1024), {1024}, 0.0, 1.0, "float64"):totable(), 0
@@ -226,10 +229,21 @@ local function stack(elements)
   local batch = {}
   for k in ipairs(elements[1]) do
     local parts = {}
-    for i, element in ipairs(elements) do parts[i] = element[k] end
+    for i, element in ipairs(elements) do
+      parts[i] = element[k]
+      if #element ~= #elements[1] then
+        errors.fail("batch: the elements of a batch must have as many values: element 1 has %d, element %d %d", #elements[1], i, #element)
+      end
+    end
     batch[k] = tree.map(function(...)
       local leaves = {...}
-      for i, leaf in ipairs(leaves) do leaves[i] = core.kind(leaf) and leaf or core.tensor(leaf) end
+      for i, leaf in ipairs(leaves) do
+        leaves[i] = core.kind(leaf) and leaf or core.tensor(leaf)
+        if not core.same_shape(leaves[1], leaves[i]) then
+          errors.fail("batch: the elements of a batch must have one shape: value %d of element 1 has %s, of element %d %s", k,
+            core.shape_text(leaves[1]), i, core.shape_text(leaves[i]))
+        end
+      end
       return ops.stack(leaves, 1)
     end, table.unpack(parts))
   end
@@ -244,6 +258,7 @@ local batch_params = args.params{{"drop_remainder", false}}
 function Dataset:batch(n, options)
   args.check("batch: 'batch_size'", n, "integer", 1)
   local o = args.read("batch", batch_params, options)
+  args.check("batch: 'drop_remainder'", o.drop_remainder, "boolean")
   local length = self.length
   if length >= 0 then length = o.drop_remainder and length // n or (length + n - 1) // n end
   local slices, by_row = self.slices, self.positions
@@ -276,8 +291,12 @@ function Dataset:map(f)
     return function()
       local element = next_element()
       if element == nil then return nil end
-      local mapped = {f(table.unpack(element))}
-      if mapped[1] == nil then errors.fail("Dataset:map: the function returned nothing") end
+      local mapped = table.pack(f(table.unpack(element)))
+      if mapped.n == 0 then errors.fail("map: the function returned nothing") end
+      for i = 1, mapped.n do
+        if mapped[i] == nil then errors.fail("map: value %d that the function returned is nil", i) end
+      end
+      mapped.n = nil
       return mapped
     end
   end}

@@ -1,6 +1,7 @@
 -- The base of initializers.
 local args = require "kl.args"
 local class = require "kl.class"
+local errors = require "kl.errors"
 local random = require "kl.random"
 local serialize = require "kl.saving.serialize"
 
@@ -9,7 +10,9 @@ local Initializer = class.Object:extend("Initializer")
 Initializer.params = args.params{}
 
 function Initializer:init(given)
-  local o = args.read(getmetatable(self).__name, self.params, given)
+  local what = getmetatable(self).__name
+  local o = args.read(what, self.params, given)
+  args.check_kinds(what, self.params, o)
   self._config = o
   for name, value in pairs(o) do self[name] = value end
 end
@@ -19,7 +22,16 @@ end
 ---@param dtype? string
 ---@param path? string
 ---@return kl.Tensor
-function Initializer:__call(shape, dtype, path) return self:call(shape, dtype or "float32", path or "initializer") end
+function Initializer:__call(shape, dtype, path)
+  local what = getmetatable(self).__name
+  if type(shape) ~= "table" then errors.fail("%s: a shape expected, got %s", what, errors.show(shape)) end
+  for i, d in ipairs(shape) do
+    if math.type(d) ~= "integer" or d < 0 then
+      errors.fail("%s: axis %d of the shape must be an integer >= 0, got %s", what, i, errors.show(d))
+    end
+  end
+  return self:call(shape, dtype or "float32", path or "initializer")
+end
 
 --- The generator of a weight: by its path, so that one object used for two weights gives them different numbers (Keras
 --- repeats itself there), or by a seed of the initializer's own.

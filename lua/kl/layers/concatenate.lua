@@ -1,7 +1,7 @@
 -- Inputs one behind the other.
 local Layer = require "kl.layer"
 local args = require "kl.args"
-local errors = require "kl.errors"
+local check_list = require "kl.layers.merge".check_list
 local ops = require "kl.ops"
 
 --- Joins a list of tensors along an axis; all other axes must agree.
@@ -16,9 +16,7 @@ function Concatenate:init(given)
 end
 
 function Concatenate:call(inputs)
-  if getmetatable(inputs) ~= nil or type(inputs) ~= "table" or #inputs < 1 then
-    errors.fail("Concatenate takes a list of tensors")
-  end
+  check_list(self, inputs)
   return ops.concatenate(inputs, self.axis)
 end
 

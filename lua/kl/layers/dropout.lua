@@ -15,14 +15,20 @@ function Dropout:init(given)
   Dropout.super.init(self, given)
   local o = self._config
   self.rate = args.check("Dropout: 'rate'", o.rate, "number", 0, 1)
-  self.noise_shape = o.noise_shape
-  if o.noise_shape ~= nil and type(o.noise_shape) ~= "table" then
-    errors.fail("Dropout: 'noise_shape' must be a table, got %s", errors.show(o.noise_shape))
+  if o.noise_shape ~= nil then
+    if type(o.noise_shape) ~= "table" then
+      errors.fail("Dropout: 'noise_shape' must be a table, got %s", errors.show(o.noise_shape))
+    end
+    self.noise_shape = Layer._normalize_shape(o.noise_shape)
+    o.noise_shape = self.noise_shape
   end
   self.seed = o.seed
 end
 
-function Dropout:build()
+function Dropout:build(shape)
+  if self.noise_shape and #self.noise_shape ~= #shape then
+    errors.fail("Dropout: 'noise_shape' has %d axes, the input %d", #self.noise_shape, #shape)
+  end
   if self.rate > 0 then rawset(self, "_seed_generator", self:_generator(self.seed)) end
 end
 

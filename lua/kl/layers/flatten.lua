@@ -14,7 +14,7 @@ function Flatten:call(x)
   for i = 2, #shape do
     product = product and shape[i] and product * shape[i]
   end
-  return ops.reshape(x, {shape[1] or -1, product or (shape[1] and -1)})
+  return ops.reshape(x, {shape[1] or -1, product or -1})
 end
 
 return Flatten

@@ -42,9 +42,12 @@ local input_params = args.params{{"batch_size"}, {"dtype", "float32"}, {"batch_s
 function InputLayer.Input(given)
   local shape, options = {}, {}
   if type(given) == "number" then given = {given} end
-  if type(given) ~= "table" then errors.fail("Input: a shape expected, got %s", errors.show(given)) end
+  if type(given) ~= "table" or getmetatable(given) ~= nil then
+    errors.fail("Input: a shape expected, got %s", errors.show(given))
+  end
+  for i = 1, #given do shape[i] = given[i] or false end -- {nil, 3}: an unknown axis
   for key, value in pairs(given) do
-    if math.type(key) == "integer" then shape[key] = value else options[key] = value end
+    if math.type(key) ~= "integer" then options[key] = value end
   end
   if type(options.shape) == "table" then shape, options.shape = options.shape, nil end
   if type(shape[1]) == "table" then shape = shape[1] end

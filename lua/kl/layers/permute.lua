@@ -19,6 +19,8 @@ function Permute:init(given)
   end
   Permute.super.init(self, given)
   self.dims = self._config.dims
+  if type(self.dims) ~= "table" then errors.fail("Permute: 'dims' must be a list of axes, got %s", errors.show(self.dims)) end
+  for _, d in ipairs(self.dims) do args.check("Permute: an axis in 'dims'", d, "integer") end
   local sorted = {table.unpack(self.dims)}
   table.sort(sorted)
   for i, d in ipairs(sorted) do

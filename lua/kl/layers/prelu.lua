@@ -19,18 +19,26 @@ function PReLU:init(given)
   self.alpha_regularizer = regularizers.get(o.alpha_regularizer)
   self.alpha_constraint = constraints.get(o.alpha_constraint)
   self.shared_axes = type(o.shared_axes) == "number" and {o.shared_axes} or o.shared_axes
+  if self.shared_axes ~= nil then args.check("PReLU: 'shared_axes'", self.shared_axes, "table") end
+  for _, axis in ipairs(self.shared_axes or {}) do args.check("PReLU: an axis in 'shared_axes'", axis, "integer", 1) end
 end
 
 --- shared_axes count from 1 without the batch, as Keras's config has them.
 function PReLU:build(input_shape)
   local shape = {}
   for i = 2, #input_shape do shape[i - 1] = input_shape[i] end
-  for _, axis in ipairs(self.shared_axes or {}) do shape[axis] = 1 end
+  local axes = {}
+  for i, n in ipairs(shape) do axes[i + 1] = n or nil end
+  for _, axis in ipairs(self.shared_axes or {}) do
+    if axis > #shape then errors.fail("PReLU: shared axis %d of samples with %d axes", axis, #shape) end
+    shape[axis], axes[axis + 1] = 1, nil
+  end
   for i, n in ipairs(shape) do
     if not n then errors.fail("PReLU: axis %d of a sample must be known, or shared", i) end
   end
   self.alpha = self:add_weight{name = "alpha", shape = shape, initializer = self.alpha_initializer,
     regularizer = self.alpha_regularizer, constraint = self.alpha_constraint}
+  self.input_spec = {ndim = #input_shape, axes = axes}
 end
 
 function PReLU:call(x) return ops.relu(x) - self.alpha * ops.relu(-x) end

@@ -11,7 +11,7 @@ ReLU.params = args.params{{"max_value"}, {"negative_slope", 0.0}, {"threshold", 
 function ReLU:init(given)
   ReLU.super.init(self, given)
   local o = self._config
-  self.max_value = o.max_value
+  self.max_value = o.max_value ~= nil and args.check("ReLU: 'max_value'", o.max_value, "number", 0) or nil
   self.negative_slope = args.check("ReLU: 'negative_slope'", o.negative_slope, "number", 0)
   self.threshold = args.check("ReLU: 'threshold'", o.threshold, "number", 0)
 end

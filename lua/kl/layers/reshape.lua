@@ -23,6 +23,11 @@ function Reshape:init(given)
   if type(self.target_shape) ~= "table" then
     errors.fail("Reshape: a shape expected, got %s", errors.show(self.target_shape))
   end
+  local open = 0
+  for _, n in ipairs(self.target_shape) do
+    open = open + (args.check("Reshape: an axis of the shape", n, "integer", -1) == -1 and 1 or 0)
+  end
+  if open > 1 then errors.fail("Reshape: only one axis may be -1, got (%s)", table.concat(self.target_shape, ", ")) end
 end
 
 function Reshape:call(x)
@@ -43,8 +48,6 @@ function Reshape:call(x)
         errors.fail("Reshape: samples of %d elements do not fit the shape (%s)", size, table.concat(self.target_shape, ", "))
       end
       target[open] = size // product
-    elseif not shape[1] then
-      errors.fail("Reshape: an axis of -1 needs the other axes of the input to be known")
     end
   elseif known and size ~= product then
     errors.fail("Reshape: samples of %d elements do not fit the shape (%s)", size, table.concat(self.target_shape, ", "))

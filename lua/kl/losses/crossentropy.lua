@@ -11,39 +11,46 @@ local Loss = require "kl.losses.loss"
 local EPSILON = 1e-7
 local functions = {}
 
---- The logits behind probabilities, if they are known.
-local function recovered(y_pred, kind)
+local warned = {}
+local function warn_once(what, text)
+  if warned[what .. text] then return end
+  warned[what .. text] = true
+  core.warn(("%s: %s"):format(what, text))
+end
+
+--- The logits: those behind probabilities if they are known, else y_pred if it is said to be logits, else nil.
+local function logits_of(what, y_pred, kind, from_logits, axis)
   local logits, made_by = core.logits(y_pred)
-  if logits and made_by == kind then return logits end
+  if logits and made_by == kind and (axis == -1 or axis == y_pred.ndim) then
+    if from_logits then
+      warn_once(what, ("from_logits = true, but y_pred is the output of a %s: its own logits are used"):format(kind))
+    end
+    return logits
+  end
+  return from_logits and y_pred or nil
 end
 
-local function to_axis_last(t, axis)
+local function to_axis_last(what, t, axis)
   if axis == -1 or axis == t.ndim then return t end
+  if axis > t.ndim or axis < -t.ndim then
+    errors.fail("%s: axis %d is not one of y_pred of shape %s", what, axis, core.shape_text(t))
+  end
   return ops.moveaxis(t, axis, -1)
-end
-
-local function as_float(y_true, like)
-  return y_true.dtype == like.dtype and y_true or ops.cast(y_true, like.dtype)
 end
 
 --- Labels are whole numbers: one per row of y_pred, from 0.
 ---@return kl.Tensor # -log p[label]
 function functions.sparse_categorical_crossentropy(y_true, y_pred, from_logits, ignore_class, axis)
+  local what = "sparse_categorical_crossentropy"
   axis = axis or -1
-  local logits = from_logits and y_pred or (axis == -1 or axis == y_pred.ndim) and recovered(y_pred, "softmax")
+  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
+  local logits = logits_of(what, y_pred, "softmax", from_logits, axis)
   if not logits then logits = ops.log(ops.clip(y_pred, EPSILON, 1 - EPSILON)) end
-  logits = to_axis_last(logits, axis)
+  logits = to_axis_last(what, logits, axis)
   if logits.ndim < 1 or logits.shape[logits.ndim] == 0 then
     errors.fail("sparse_categorical_crossentropy: y_pred of shape %s has no classes", core.shape_text(y_pred))
   end
-  if y_true.ndim == logits.ndim and y_true.shape[y_true.ndim] == 1 then y_true = ops.squeeze(y_true, -1) end
-  local expected = logits.shape
-  local fits = y_true.ndim == logits.ndim - 1
-  for i, n in ipairs(y_true.shape) do fits = fits and (n == expected[i] or not n or not expected[i]) end
-  if not fits then
-    errors.fail("sparse_categorical_crossentropy: y_true of shape %s does not fit y_pred of shape %s: one label per row expected",
-      core.shape_text(y_true), core.shape_text(y_pred))
-  end
+  y_true = Loss.align_labels(what, y_true, logits)
   if ignore_class == nil then return core.ops.sparse_softmax_cross_entropy(y_true, logits) end
   local ignored = ops.equal(y_true, ignore_class)
   local safe = ops.where(ignored, ops.zeros_like(y_true), y_true)
@@ -56,11 +63,16 @@ end
 ---@return kl.Tensor # -sum(y log p)
 function functions.categorical_crossentropy(y_true, y_pred, from_logits, label_smoothing, axis)
   axis = axis or -1
-  y_true = as_float(y_true, y_pred)
-  y_true, y_pred = Loss.align("categorical_crossentropy", y_true, y_pred)
+  y_true, y_pred = Loss.pair("categorical_crossentropy", y_true, y_pred)
   local classes = y_pred.shape[axis < 0 and y_pred.ndim + axis + 1 or axis]
+  if classes == nil then
+    errors.fail("categorical_crossentropy: y_pred of shape %s has no axis %d of classes", core.shape_text(y_pred), axis)
+  end
+  if classes == 1 then
+    warn_once("categorical_crossentropy", "y_pred has one class, so the loss is always 0; did you mean binary_crossentropy?")
+  end
   if label_smoothing and label_smoothing ~= 0 then y_true = y_true * (1 - label_smoothing) + label_smoothing / classes end
-  local logits = from_logits and y_pred or (axis == -1 or axis == y_pred.ndim) and recovered(y_pred, "softmax")
+  local logits = logits_of("categorical_crossentropy", y_pred, "softmax", from_logits, axis)
   local log_p
   if logits then
     log_p = ops.log_softmax(logits, axis)
@@ -74,10 +86,9 @@ end
 --- Each entry of y_pred is the probability of its own yes or no.
 ---@return kl.Tensor # mean over the axis of -(y log p + (1 - y) log(1 - p))
 function functions.binary_crossentropy(y_true, y_pred, from_logits, label_smoothing, axis)
-  y_true = as_float(y_true, y_pred)
-  y_true, y_pred = Loss.align("binary_crossentropy", y_true, y_pred)
+  y_true, y_pred = Loss.pair("binary_crossentropy", y_true, y_pred)
   if label_smoothing and label_smoothing ~= 0 then y_true = y_true * (1 - label_smoothing) + 0.5 * label_smoothing end
-  local logits = from_logits and y_pred or recovered(y_pred, "sigmoid")
+  local logits = logits_of("binary_crossentropy", y_pred, "sigmoid", from_logits, -1)
   local values
   if logits then -- max(z, 0) - z y + log(1 + e^-|z|) = softplus(z) - z y
     values = ops.softplus(logits) - logits * y_true
@@ -108,6 +119,7 @@ end
 local SparseCategoricalCrossentropy = Loss:extend("SparseCategoricalCrossentropy")
 SparseCategoricalCrossentropy.params = args.params{{"from_logits", false}, {"ignore_class"}, {"axis", -1}}
 SparseCategoricalCrossentropy.axis_params = {axis = true}
+SparseCategoricalCrossentropy.takes_labels = true
 function SparseCategoricalCrossentropy:call(y_true, y_pred)
   return functions.sparse_categorical_crossentropy(y_true, y_pred, self.from_logits, self.ignore_class, self.axis)
 end

@@ -6,20 +6,15 @@ local functions = {}
 
 local function last_mean(x) return x.ndim == 0 and x or ops.mean(x, -1) end
 
-local function prepared(what, y_true, y_pred)
-  if y_true.dtype ~= y_pred.dtype then y_true = ops.cast(y_true, y_pred.dtype) end
-  return Loss.align(what, y_true, y_pred)
-end
-
 --- mean((y_true - y_pred)^2) over the last axis.
 function functions.mean_squared_error(y_true, y_pred)
-  y_true, y_pred = prepared("mean_squared_error", y_true, y_pred)
+  y_true, y_pred = Loss.pair("mean_squared_error", y_true, y_pred)
   return last_mean(ops.square(y_true - y_pred))
 end
 
 --- mean(|y_true - y_pred|) over the last axis.
 function functions.mean_absolute_error(y_true, y_pred)
-  y_true, y_pred = prepared("mean_absolute_error", y_true, y_pred)
+  y_true, y_pred = Loss.pair("mean_absolute_error", y_true, y_pred)
   return last_mean(ops.abs(y_true - y_pred))
 end
 

@@ -10,9 +10,11 @@ local serialize = require "kl.saving.serialize"
 ---@class kl.losses.Loss: kl.Object
 ---@field name string
 ---@field reduction string # sum_over_batch_size (= mean), sum, mean_with_sample_weight, none
+---@field takes_labels boolean # of a class: true where y_true is a label per row, and call gets it as it was given
 local Loss = class.Object:extend("Loss")
 Loss.common = args.params{{"reduction", "sum_over_batch_size"}, {"name"}, {"dtype"}}
 Loss.params = args.params{}
+Loss.takes_labels = false
 
 local reductions = {sum_over_batch_size = true, mean = true, sum = true, mean_with_sample_weight = true, none = true}
 
@@ -20,9 +22,13 @@ local reductions = {sum_over_batch_size = true, mean = true, sum = true, mean_wi
 function Loss:init(given)
   local what = getmetatable(self).__name
   local own, common = args.read(what, self.params, given, Loss.common)
+  args.check_kinds(what, self.params, own)
+  if own.axis ~= nil and (math.type(own.axis) ~= "integer" or own.axis == 0) then
+    errors.fail("%s: 'axis' must be an integer other than 0, got %s", what, errors.show(own.axis))
+  end
   rawset(self, "_config", own)
   for name, value in pairs(own) do self[name] = value end
-  self.name = common.name or self.default_name or names.snake_case(what)
+  self.name = args.check(what .. ": 'name'", common.name or self.default_name or names.snake_case(what), "string")
   if common.reduction == nil or not reductions[common.reduction] then
     errors.fail("%s: reduction must be one of sum_over_batch_size, mean, sum, mean_with_sample_weight, none; got %s%s", what,
       errors.show(common.reduction), type(common.reduction) == "string" and errors.nearest(common.reduction, reductions) or "")
@@ -49,9 +55,38 @@ function Loss.align(what, y_true, y_pred)
   local s, t = y_true.shape, y_pred.shape
   for i = 1, same and #s or 0 do same = same and (s[i] == t[i] or not s[i] or not t[i]) end
   if not same then
-    errors.fail("%s: y_true of shape %s does not fit y_pred of shape %s", what, core.shape_text(y_true), core.shape_text(y_pred))
+    errors.fail("%s: y_true of shape %s does not fit y_pred of shape %s%s", what, core.shape_text(y_true), core.shape_text(y_pred),
+      a == b - 1 and " (is it one label per row?  Use a sparse loss or metric, or set takes_labels = true on a class of yours)" or "")
   end
   return y_true, y_pred
+end
+
+local function as_tensor(name, value)
+  if value == nil then errors.fail("'%s' must be a tensor or a table of numbers, got nil", name) end
+  return core.kind(value) and value or core.tensor(value)
+end
+
+--- What a function (y_true, y_pred) was given, as tensors.
+function Loss.as_tensors(y_true, y_pred) return as_tensor("y_true", y_true), as_tensor("y_pred", y_pred) end
+
+--- The same as tensors of y_pred's dtype and of one shape.
+function Loss.pair(what, y_true, y_pred)
+  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
+  if y_true.dtype ~= y_pred.dtype then y_true = ops.cast(y_true, y_pred.dtype) end
+  return Loss.align(what, y_true, y_pred)
+end
+
+--- For one label per row: labels of shape (..., 1) become (...), which must then be y_pred's shape without the last axis.
+function Loss.align_labels(what, y_true, y_pred)
+  if y_true.ndim == y_pred.ndim and y_true.shape[y_true.ndim] == 1 then y_true = ops.squeeze(y_true, -1) end
+  local expected = y_pred.shape
+  local fits = y_pred.ndim > 0 and y_true.ndim == y_pred.ndim - 1
+  for i, n in ipairs(y_true.shape) do fits = fits and (n == expected[i] or not n or not expected[i]) end
+  if not fits then
+    errors.fail("%s: y_true of shape %s does not fit y_pred of shape %s: one label per row expected", what,
+      core.shape_text(y_true), core.shape_text(y_pred))
+  end
+  return y_true
 end
 
 --- sample_weight as a tensor that multiplies per-sample values: trailing axes of length 1 come or go.
@@ -84,7 +119,8 @@ function Loss:reduce(values, weight)
   if reduction == "none" then return values end
   if reduction == "sum" then return ops.sum(values) end
   if reduction == "mean_with_sample_weight" and weight ~= nil then
-    return ops.sum(values) / ops.sum(ops.broadcast_to(weight, values.shape))
+    local total = ops.sum(ops.broadcast_to(weight, values.shape))
+    return ops.where(ops.equal(total, 0), 0.0, ops.sum(values) / total)
   end
   if values.ndim == 0 then return values end
   if count(values) == 0 then return ops.cast(0.0, values.dtype) end
@@ -102,17 +138,19 @@ function Loss:__call(y_true, y_pred, sample_weight)
 end
 
 function Loss:_as_tensors(y_true, y_pred)
-  if not core.kind(y_true) then y_true = core.tensor(y_true) end
-  if not core.kind(y_pred) then y_pred = core.tensor(y_pred) end
+  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
   if y_pred.dtype ~= self.dtype then y_pred = ops.cast(y_pred, self.dtype) end
-  return y_true, y_pred
+  if self.takes_labels then return y_true, y_pred end
+  if y_true.dtype ~= self.dtype then y_true = ops.cast(y_true, self.dtype) end
+  return Loss.align(self.name, y_true, y_pred)
 end
 
---- Per-sample values; subclasses define it.
+--- Per-sample values; subclasses define it.  Unless the class takes labels, both have one shape and the loss's dtype here.
 function Loss:call() errors.fail("%s defines no call(y_true, y_pred)", getmetatable(self).__name) end
 
 function Loss:get_config()
   local config = {name = self.name, reduction = self.reduction}
+  if self.dtype ~= "float32" then config.dtype = self.dtype end
   for _, p in ipairs(self.params) do config[p.name] = serialize.value(self._config[p.name]) end
   return config
 end

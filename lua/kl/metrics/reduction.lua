@@ -1,5 +1,6 @@
 -- Metrics that add up: Mean, Sum, and the mean of a function (keras-semantics 4.2).
 local core = require "kl.core"
+local args = require "kl.args"
 local errors = require "kl.errors"
 local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
@@ -18,19 +19,19 @@ local function as_float(values, dtype)
   return values.dtype == dtype and values or ops.cast(values, dtype)
 end
 
---- Values and weights with the weights broadcast: (values * weights, weights), one each per sample.
+--- Values and weights, one each per sample: (values * weights, weights).  Axes that only the values have are reduced before
+--- the product, those that both have after it.
 local function weighted(what, values, weight, reduce)
   if weight == nil then return per_sample(values, reduce), nil end
   weight = as_float(weight, values.dtype)
-  if values.ndim == 0 and weight.ndim <= 1 then return values * ops.sum(weight), ops.sum(weight) end
-  if values.ndim > weight.ndim then
+  if values.ndim == 0 and weight.ndim <= 1 then return values * weight, weight end
+  if values.ndim > weight.ndim and weight.ndim > 0 then
     local axes = {}
     for i = weight.ndim + 1, values.ndim do axes[#axes + 1] = i end
-    if weight.ndim > 0 and weight.shape[weight.ndim] == 1 and #axes == 0 then axes = {} end
-    if weight.ndim > 0 then values = reduce(values, axes) end
+    values = reduce(values, axes)
   end
-  weight = Loss.fit_weight(what, weight, values)
-  return values * weight, ops.broadcast_to(weight, values.shape)
+  weight = ops.broadcast_to(Loss.fit_weight(what, weight, values), values.shape)
+  return per_sample(values * weight, reduce), per_sample(weight, reduce)
 end
 
 --- The (weighted) mean of everything seen; 0 before anything was.
@@ -56,8 +57,8 @@ function Mean:update_state(values, sample_weight)
 end
 
 function Mean:result()
-  local count = self.count
-  return ops.where(ops.equal(count, 0), 0.0, self.total / ops.maximum(count, 1e-37))
+  local empty = ops.equal(self.count, 0)
+  return ops.where(empty, 0.0, self.total / ops.where(empty, 1.0, self.count))
 end
 
 --- The (weighted) sum of everything seen.
@@ -78,27 +79,29 @@ function Sum:result() return self.total.value end
 
 --- The mean of fn(y_true, y_pred) over samples.
 ---@class kl.metrics.MeanMetricWrapper: kl.metrics.Mean
+---@field takes_labels boolean # of a class: true where y_true is a label per row, and fn gets it as it was given
 local MeanMetricWrapper = Mean:extend("MeanMetricWrapper")
+MeanMetricWrapper.params = args.params{{"fn"}}
+MeanMetricWrapper.takes_labels = false
+
+-- kl's own functions by name and back, so that a metric made of one can be saved.  Filled by kl.metrics.
+local names_of, functions_by_name = {}, {}
 
 --- MeanMetricWrapper{fn, name = "..."}, or a subclass with a method `fn`.
 function MeanMetricWrapper:init(given)
-  local options = {}
-  for key, value in pairs(type(given) == "table" and getmetatable(given) == nil and given or {given}) do
-    if key == 1 and type(value) == "function" or key == "fn" then
-      rawset(self, "_fn", value)
-    else
-      options[key] = value
-    end
+  MeanMetricWrapper.super.init(self, given)
+  local f = functions_by_name[self._config.fn] or self._config.fn
+  rawset(self, "fn", nil) -- a raw field would hide a subclass's method
+  if type(f) ~= "function" and (f ~= nil or self.fn == nil) then
+    errors.fail("%s: a function (y_true, y_pred) expected, got %s", getmetatable(self).__name, errors.show(f))
   end
-  MeanMetricWrapper.super.init(self, options)
-  if not self._fn and not getmetatable(self).class.fn then
-    errors.fail("MeanMetricWrapper: a function (y_true, y_pred) expected")
-  end
+  rawset(self, "_fn", f)
 end
 
+--- kl's own functions know whether they take labels; what users give gets both of one shape, never a silent n x n.
 function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
-  if not core.kind(y_true) then y_true = core.tensor(y_true) end
-  if not core.kind(y_pred) then y_pred = core.tensor(y_pred) end
+  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
+  if not self.takes_labels and not names_of[self._fn] then y_true, y_pred = Loss.align(self.name, y_true, y_pred) end
   local values
   if self._fn then
     values = self._fn(y_true, y_pred)
@@ -108,4 +111,16 @@ function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
   MeanMetricWrapper.super.update_state(self, values, sample_weight)
 end
 
-return {Mean = Mean, Sum = Sum, MeanMetricWrapper = MeanMetricWrapper}
+function MeanMetricWrapper:get_config()
+  if self._fn and not names_of[self._fn] then
+    errors.fail("the metric '%s' is made of a Lua function, which cannot be saved: give it as a class, and register the class",
+      self.name)
+  end
+  self._config.fn = names_of[self._fn]
+  return MeanMetricWrapper.super.get_config(self)
+end
+
+return {
+  classes = {Mean = Mean, Sum = Sum, MeanMetricWrapper = MeanMetricWrapper},
+  names_of = names_of, functions_by_name = functions_by_name,
+}

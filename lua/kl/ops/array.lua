@@ -146,10 +146,13 @@ array.repeat_ = define("kl.repeat_", {"x", "repeats", {"axis"}}, function(x, rep
   if axis == nil then x, axis = prim.reshape(x, {-1}), 1 end
   axis = axis_of("kl.repeat_", axis, x.ndim)
   local n = x.shape[axis]
+  if not n then errors.fail("kl.repeat_: axis %d has an unknown length", axis) end
   if math.type(repeats) == "integer" then
-    local list = {}
-    for i = 1, n do list[i] = repeats end
-    repeats = list
+    if repeats < 0 then errors.fail("kl.repeat_: repeats must be integers >= 0, got %s", errors.show(repeats)) end
+    local at = {}
+    for i = 1, n do at[i] = i - 1 end
+    local all = prim.broadcast_to(prim.reshape(core.tensor(at, "int32"), {n, 1}), {n, repeats})
+    return prim.take(x, prim.reshape(all, {n * repeats}), axis)
   end
   if type(repeats) ~= "table" or #repeats ~= n then
     errors.fail("kl.repeat_: an integer or a list of %d integers expected, got %s", n, errors.show(repeats))
@@ -268,7 +271,8 @@ function array.__getitem(t, key)
       if math.type(p) ~= "integer" then
         errors.fail("index %d: an integer or a range {first, last} expected, got %s", axis, errors.show(p))
       end
-      local at = p < 0 and n and n + p + 1 or p
+      if not n and p < 0 then return p end -- from the end, wherever it will be
+      local at = p < 0 and n + p + 1 or p
       if at == 0 or at < 0 or (n and at > n) then
         errors.fail("index %d is outside axis %d of length %s (positions count from 1)", p, axis, n or "?")
       end
@@ -282,14 +286,16 @@ function array.__getitem(t, key)
         starts[axis], size[axis] = 1, 0
       else
         local first = position(entry[1])
-        if not n and entry[2] < 0 then
-          errors.fail("index %d: axis %d has an unknown length, so its end is not known", axis, axis)
-        end
         local last = entry[2] == first - 1 and entry[2] or position(entry[2])
-        if last < first - 1 then
+        local to_the_end = not n and first > 0 and last == -1
+        if not n and not to_the_end and (first < 0) ~= (last < 0) then
+          errors.fail("index %d: axis %d has an unknown length: a range in it begins and ends at positions from the same side",
+            axis, axis)
+        end
+        if last < first - 1 and not to_the_end then
           errors.fail("index %d: the range {%d, %d} ends before it begins", axis, entry[1], entry[2])
         end
-        starts[axis], size[axis] = first, last - first + 1
+        starts[axis], size[axis] = first, to_the_end and -1 or last - first + 1
       end
     else
       starts[axis], size[axis] = position(entry), 1

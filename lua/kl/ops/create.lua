@@ -63,16 +63,17 @@ create.full = define("kl.full", {"shape", "fill_value", {"dtype"}}, function(sha
   return prim.copy(prim.broadcast_to(t, shape))
 end)
 
+-- A value in the shape of x.  Where x is part of a graph its shape is known when the graph runs, so the value comes from x.
+local function filled_like(x, value, dtype)
+  value = prim.cast(value, dtype or x.dtype)
+  if core.is_symbolic(x) then return prim.where(prim.equal(x, x), value, value) end
+  return prim.broadcast_to(value, x.shape)
+end
+
 --- Zeros, ones or a value in the shape of x, and in its dtype unless given.
-create.zeros_like = define("kl.zeros_like", {"x", {"dtype"}}, function(x, dtype)
-  return prim.broadcast_to(prim.cast(0, dtype or x.dtype), x.shape)
-end)
-create.ones_like = define("kl.ones_like", {"x", {"dtype"}}, function(x, dtype)
-  return prim.broadcast_to(prim.cast(1, dtype or x.dtype), x.shape)
-end)
-create.full_like = define("kl.full_like", {"x", "fill_value", {"dtype"}}, function(x, value, dtype)
-  return prim.broadcast_to(prim.cast(value, dtype or x.dtype), x.shape)
-end)
+create.zeros_like = define("kl.zeros_like", {"x", {"dtype"}}, function(x, dtype) return filled_like(x, 0, dtype) end)
+create.ones_like = define("kl.ones_like", {"x", {"dtype"}}, function(x, dtype) return filled_like(x, 1, dtype) end)
+create.full_like = define("kl.full_like", {"x", "fill_value", {"dtype"}}, filled_like)
 
 local function is_whole(x) return x == nil or math.type(x) == "integer" end
 

@@ -10,6 +10,12 @@ local Optimizer = require "kl.optimizers.optimizer"
 local Adam = Optimizer:extend("Adam")
 Adam.params = args.params{{"learning_rate", 0.001}, {"beta_1", 0.9}, {"beta_2", 0.999}, {"epsilon", 1e-7}, {"amsgrad", false}}
 
+function Adam:init(given)
+  Adam.super.init(self, given)
+  args.check("Adam: 'beta_1'", self.beta_1, "number", 0, 1)
+  args.check("Adam: 'beta_2'", self.beta_2, "number", 0, 1)
+end
+
 function Adam:build_slots(variables)
   for _, v in ipairs(variables) do
     self:add_slot(v, "momentum")
@@ -22,8 +28,9 @@ end
 
 function Adam:begin_step(rate)
   local t = ops.cast(self.iterations + 1, "float32")
-  local one = 1.0
-  rawset(self, "_alpha", rate * ops.sqrt(one - ops.power(self.beta_2, t)) / (one - ops.power(self.beta_1, t)))
+  -- 1 - beta^t as -expm1(t log(beta)): the difference itself would lose three digits at the first steps
+  local function one_minus_power(beta) return ops.negative(ops.expm1(t * math.log(beta))) end
+  rawset(self, "_alpha", rate * ops.sqrt(one_minus_power(self.beta_2)) / one_minus_power(self.beta_1))
 end
 
 function Adam:update_step(g, v)

@@ -16,6 +16,7 @@ local index = lookup.index(optimizers.classes)
 
 --- An optimizer from an object, a class or a name.
 function optimizers.get(given)
+  if type(given) == "string" then given = given:lower() end -- as Keras does
   local optimizer = lookup.get("optimizer", optimizers.Optimizer, index, given)
   if type(optimizer) == "function" then require "kl.errors".fail("an optimizer must be a name or an object, got a function") end
   return optimizer

@@ -22,11 +22,13 @@ function Optimizer.__setup(object)
   rawset(object, "_slots", {})     -- name -> {variable -> slot}
   rawset(object, "built", false)
   rawset(object, "_excluded", {})
+  rawset(object, "_excluded_names", {})
 end
 
 function Optimizer:init(given)
   local what = getmetatable(self).__name
   local own, common = args.read(what, self.params, given, Optimizer.common)
+  for _, check in ipairs{{self.params, own}, {Optimizer.common, common}} do args.check_kinds(what, check[1], check[2]) end
   rawset(self, "_config", own)
   for name, value in pairs(own) do
     if name ~= "learning_rate" then self[name] = value end
@@ -34,6 +36,7 @@ function Optimizer:init(given)
   for _, p in ipairs(Optimizer.common) do
     if p.name ~= "name" then self[p.name] = common[p.name] end
   end
+  if common.name ~= nil then args.check(what .. ": 'name'", common.name, "string") end
   self.name = common.name or names.unique(names.snake_case(what))
   local clips = 0
   for _, name in ipairs{"clipnorm", "global_clipnorm", "clipvalue"} do
@@ -81,10 +84,7 @@ end
 --- The slot of that name beside a variable.
 function Optimizer:slot(name, reference)
   local slot = self._slots[name] and self._slots[name][reference]
-  if not slot then
-    errors.fail("optimizer '%s' does not know the variable '%s': an optimizer serves the variables it first met; make a new one",
-      self.name, tostring(reference.path))
-  end
+  if not slot then errors.fail("optimizer '%s' has no slot '%s' for '%s'", self.name, name, tostring(reference.path)) end
   return slot
 end
 
@@ -101,6 +101,9 @@ function Optimizer.set:learning_rate(value)
   if self._schedule then
     errors.fail("the learning rate of optimizer '%s' comes from a schedule and cannot be set", self.name)
   end
+  if type(value) ~= "number" and not core.kind(value) then
+    errors.fail("the learning rate of optimizer '%s' can be set to a number or a tensor, got %s", self.name, errors.show(value))
+  end
   self._learning_rate:assign(value)
 end
 
@@ -114,8 +117,13 @@ end
 ---@param variables kl.Variable[]
 function Optimizer:build(variables)
   if self.built then return end
+  for i, v in ipairs(variables) do
+    if core.kind(v) ~= "variable" then
+      errors.fail("optimizer '%s': entry %d must be a variable, got %s", self.name, i, errors.show(v))
+    end
+  end
   self.built = true
-  rawset(self, "_trained", {})
+  rawset(self, "_trained", {table.unpack(variables)})
   for _, v in ipairs(variables) do self._trained[v] = true end
   core.outside(self.build_slots, self, variables)
 end
@@ -157,12 +165,12 @@ function Optimizer:exclude_from_weight_decay(options)
   if self.built then errors.fail("exclude_from_weight_decay: only before the optimizer is built") end
   local o = args.read("exclude_from_weight_decay", args.params{{"var_list"}, {"var_names"}}, options)
   for _, v in ipairs(o.var_list or {}) do self._excluded[v] = true end
-  rawset(self, "_excluded_names", o.var_names or {})
+  for _, pattern in ipairs(o.var_names or {}) do table.insert(self._excluded_names, pattern) end
 end
 
 function Optimizer:_decays(v)
   if self._excluded[v] then return false end
-  for _, pattern in ipairs(self._excluded_names or {}) do
+  for _, pattern in ipairs(self._excluded_names) do
     if tostring(v.name):find(pattern) then return false end
   end
   return true
@@ -187,10 +195,14 @@ function Optimizer:apply_gradients(gradients, variables)
   if not self.built then self:build(variables) end
   local given, trained, missing = {}, {}, {}
   for i, v in ipairs(variables) do
-    if core.kind(v) ~= "variable" then
-      errors.fail("apply_gradients: entry %d must be a variable, got %s", i, errors.show(v))
+    if not self._trained[v] then
+      errors.fail("optimizer '%s' does not know %s: an optimizer serves the variables it first met; make a new one", self.name,
+        core.kind(v) == "variable" and ("the variable '%s'"):format(v.path) or errors.show(v))
     end
     if gradients[i] then
+      if not core.kind(gradients[i]) then
+        errors.fail("apply_gradients: the gradient of '%s' must be a tensor or false, got %s", v.path, errors.show(gradients[i]))
+      end
       given[#given + 1], trained[#trained + 1] = gradients[i], v
       if not core.same_shape(gradients[i], v) then
         errors.fail("apply_gradients: the gradient of '%s' has shape %s, the variable %s", v.path,
@@ -225,8 +237,13 @@ function Optimizer:apply_gradients(gradients, variables)
   return self.iterations
 end
 
---- The same with the arguments apart.
-function Optimizer:apply(gradients, variables) return self:apply_gradients(gradients, variables) end
+--- The same with the arguments apart; without variables, for all that the optimizer was built with.
+function Optimizer:apply(gradients, variables)
+  if variables == nil and not self.built then
+    errors.fail("optimizer '%s' is not built: give apply the variables too", self.name)
+  end
+  return self:apply_gradients(gradients, variables or self._trained)
+end
 
 --- What is computed once per step, for all variables.
 function Optimizer:begin_step() end

@@ -11,12 +11,18 @@ local Schedule = class.Object:extend("LearningRateSchedule")
 Schedule.params = args.params{}
 
 function Schedule:init(given)
-  local o = args.read(getmetatable(self).__name, self.params, given)
+  local what = getmetatable(self).__name
+  local o = args.read(what, self.params, given)
+  args.check_kinds(what, self.params, o)
+  for _, name in ipairs{"initial_learning_rate", "decay_rate"} do
+    if o[name] ~= nil then args.check(what .. ": '" .. name .. "'", o[name], "number") end
+  end
+  if o.name == nil then o.name = self.default_name or what end
   rawset(self, "_config", o)
   for name, value in pairs(o) do self[name] = value end
   for _, name in ipairs{"decay_steps", "first_decay_steps"} do
     if o[name] ~= nil and not (type(o[name]) == "number" and o[name] > 0) then
-      errors.fail("%s: '%s' must be positive, got %s", getmetatable(self).__name, name, errors.show(o[name]))
+      errors.fail("%s: '%s' must be positive, got %s", what, name, errors.show(o[name]))
     end
   end
 end
@@ -28,7 +34,7 @@ function Schedule:__call(step)
 end
 
 function Schedule:get_config()
-  local config = {name = getmetatable(self).__name}
+  local config = {name = self.name}
   for _, p in ipairs(self.params) do config[p.name] = require "kl.saving.serialize".value(self._config[p.name]) end
   return config
 end
@@ -53,9 +59,14 @@ end
 
 --- values[1] up to and with boundaries[1], values[i] up to and with boundaries[i], the last beyond.
 local PiecewiseConstantDecay = Schedule:extend("PiecewiseConstantDecay")
+PiecewiseConstantDecay.default_name = "PiecewiseConstant"
 PiecewiseConstantDecay.params = args.params{"boundaries", "values", {"name"}}
 function PiecewiseConstantDecay:init(given)
   PiecewiseConstantDecay.super.init(self, given)
+  for _, name in ipairs{"boundaries", "values"} do
+    args.check("PiecewiseConstantDecay: '" .. name .. "'", self[name], "table")
+    for i, v in ipairs(self[name]) do args.check(("PiecewiseConstantDecay: %s[%d]"):format(name, i), v, "number") end
+  end
   if #self.values ~= #self.boundaries + 1 then
     errors.fail("PiecewiseConstantDecay: %d boundaries need %d values, got %d", #self.boundaries, #self.boundaries + 1, #self.values)
   end
@@ -95,12 +106,13 @@ function CosineDecay:call(step)
     return (wave * (1 - self.alpha) + self.alpha) * from
   end
   if self.warmup_target == nil then return cosine(step, self.initial_learning_rate) end
-  local rising = step / self.warmup_steps * (self.warmup_target - self.initial_learning_rate) + self.initial_learning_rate
+  local rising = step / math.max(self.warmup_steps, 1) * (self.warmup_target - self.initial_learning_rate) + self.initial_learning_rate
   return ops.where(ops.less(step, self.warmup_steps), rising, cosine(step - self.warmup_steps, self.warmup_target))
 end
 
 --- Cosines over periods of length D t_mul^i with amplitude m_mul^i.
 local CosineDecayRestarts = Schedule:extend("CosineDecayRestarts")
+CosineDecayRestarts.default_name = "SGDRDecay"
 CosineDecayRestarts.params = args.params{"initial_learning_rate", "first_decay_steps", {"t_mul", 2.0}, {"m_mul", 1.0},
   {"alpha", 0.0}, {"name"}}
 function CosineDecayRestarts:call(step)

@@ -1,7 +1,7 @@
 -- Where fit, evaluate and predict get their batches: arrays in memory, or a data set.
 --
--- A source has `steps` (batches per epoch, nil if unknown), and open(epoch) -> a function that gives the next batch, a list
--- {x, y, sample_weight}, or nil at the end.
+-- A source has `steps` (batches per epoch, nil if unknown), `infinite`, and open(epoch) -> a function that gives the next
+-- batch, a list {x, y, sample_weight}, or nil at the end; and, for arrays, a function from a row of the batch to the sample.
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
@@ -11,6 +11,7 @@ local tree = require "kl.tree"
 local batches = {}
 
 --- Structures of tensors from what the user gave: numbers and nested tables become tensors.
+---@param what string # "x", for messages
 local function to_tensors(what, given)
   if given == nil then return nil end
   if core.kind(given) == "tensor" then return given end
@@ -34,21 +35,31 @@ local function to_tensors(what, given)
 end
 
 --- The common first length, or an error that lists every array's.
-local function common_length(parts)
+local function common_length(what, parts)
   local n, list, differ = nil, {}, false
   for _, part in ipairs(parts) do
     local leaves = part.value ~= nil and tree.flatten(part.value) or {}
     for i, t in ipairs(leaves) do
-      if t.ndim == 0 then errors.fail("%s is a scalar: arrays of samples need a first axis", part.name) end
+      if t.ndim == 0 then errors.fail("%s: %s is a scalar: arrays of samples need a first axis", what, part.name) end
       local length = t.shape[1]
       list[#list + 1] = ("%s%s has %d"):format(part.name, #leaves > 1 and ("[%d]"):format(i) or "", length)
       if n and n ~= length then differ = true end
       n = n or length
     end
   end
-  if differ then errors.fail("the arrays have different numbers of samples: %s", table.concat(list, ", ")) end
-  if not n or n == 0 then errors.fail("there are no samples to work on: %s", table.concat(list, ", ")) end
+  if differ then errors.fail("%s: the arrays have different numbers of samples: %s", what, table.concat(list, ", ")) end
+  if not n then errors.fail("%s: there are no samples: x has no arrays", what) end
+  if n == 0 then errors.fail("%s: there are no samples: %s", what, table.concat(list, ", ")) end
   return n
+end
+
+--- x, y and sample_weight as structures of tensors, and their common length.
+local function read_arrays(what, x, y, sample_weight)
+  if x == nil then errors.fail("%s: there is no data: x is missing", what) end
+  x, y = to_tensors(what .. ": x", x), to_tensors(what .. ": y", y)
+  sample_weight = to_tensors(what .. ": sample_weight", sample_weight)
+  local n = common_length(what, {{name = "x", value = x}, {name = "y", value = y}, {name = "sample_weight", value = sample_weight}})
+  return x, y, sample_weight, n
 end
 
 --- Rows [first, first + count) of every tensor, as views.
@@ -64,15 +75,19 @@ local function gather(structure, at)
   return tree.map(function(t) return core.ops.take(t, at, 1) end, structure)
 end
 
---- The order of an epoch: a pure function of the model's shuffle generator and the epochs it has been trained.
-local function order_of(generator, epoch, n)
-  local key = core.generator_key(generator:state()[1], "epoch", epoch)
-  return core.ops.random_permutation(core.generator(key, 0):next(n), n)
+--- Where the orders of an epoch come from: a pure function of the model's shuffle generator and the epochs it has been
+--- trained.
+local function orders_of(generator, epoch)
+  local source = core.generator(core.generator_key(generator:state()[1], "epoch", epoch), 0)
+  return function(n) return core.ops.random_permutation(source:next(n), n) end
 end
 
 --- Weights per sample from weights per class (missing classes count 1); labels are arg-maxed if they are one-hot.
-local function weights_of_classes(class_weight, y)
-  if not core.kind(y) then errors.fail("class_weight: one array of targets expected") end
+local function weights_of_classes(what, class_weight, y)
+  if type(class_weight) ~= "table" or getmetatable(class_weight) ~= nil then
+    errors.fail("%s: class_weight must be a table from classes to numbers, got %s", what, errors.show(class_weight))
+  end
+  if not core.kind(y) then errors.fail("%s: class_weight needs one array of targets, y is a structure", what) end
   local labels = y
   if y.ndim > 1 and y.shape[y.ndim] > 1 then
     labels = ops.argmax(y, -1)
@@ -82,8 +97,9 @@ local function weights_of_classes(class_weight, y)
   labels = ops.cast(labels, "int32")
   local weights = ops.ones_like(labels, "float32")
   for label, weight in pairs(class_weight) do
-    if math.type(label) ~= "integer" or type(weight) ~= "number" then
-      errors.fail("class_weight must map classes (integers from 0) to numbers, got %s = %s", tostring(label), tostring(weight))
+    if math.type(label) ~= "integer" or label < 0 or type(weight) ~= "number" then
+      errors.fail("%s: class_weight must map classes (integers from 0) to numbers, got [%s] = %s", what, tostring(label),
+        errors.show(weight))
     end
     weights = ops.where(ops.equal(labels, label), weight, weights)
   end
@@ -94,30 +110,34 @@ end
 local ArraySource = {}
 ArraySource.__index = ArraySource
 
---- Arrays in memory.  options: batch_size, shuffle (true, "batch", false), generator (its key makes
---- the orders), class_weight.
-function batches.arrays(x, y, sample_weight, options)
-  x, y, sample_weight = to_tensors("x", x), to_tensors("y", y), to_tensors("sample_weight", sample_weight)
-  if x == nil then errors.fail("there is no data: x is missing") end
-  if options.class_weight then
-    if sample_weight ~= nil then errors.fail("class_weight and sample_weight cannot both be given") end
-    if y == nil then errors.fail("class_weight needs targets (y)") end
-    sample_weight = weights_of_classes(options.class_weight, y)
+--- Arrays in memory.  options: batch_size (32, or as many as `steps` need), steps, shuffle (true; "batch": within each
+--- batch; false), generator (its key makes the orders), class_weight.
+---@param what string # "fit", for messages
+function batches.arrays(what, x, y, sample_weight, options)
+  local n
+  x, y, sample_weight, n = read_arrays(what, x, y, sample_weight)
+  if options.class_weight ~= nil then
+    if sample_weight ~= nil then errors.fail("%s: class_weight and sample_weight cannot both be given", what) end
+    if y == nil then errors.fail("%s: class_weight needs targets (y)", what) end
+    sample_weight = weights_of_classes(what, options.class_weight, y)
   end
-  local n = common_length{{name = "x", value = x}, {name = "y", value = y}, {name = "sample_weight", value = sample_weight}}
-  local size = options.batch_size or 32
-  if math.type(size) ~= "integer" or size < 1 then errors.fail("batch_size must be a positive integer, got %s", errors.show(size)) end
+  local size = options.batch_size
+  if size == nil then size = options.steps and (n + options.steps - 1) // options.steps or 32 end
+  if math.type(size) ~= "integer" or size < 1 then
+    errors.fail("%s: batch_size must be a positive integer, got %s", what, errors.show(size))
+  end
   return setmetatable({x = x, y = y, sample_weight = sample_weight, n = n, batch_size = size, shuffle = options.shuffle,
     generator = options.generator, steps = (n + size - 1) // size}, ArraySource)
 end
 
 --- Cuts off the last part for validation: {x, y, sample_weight} tables of tensors.
-function batches.split(x, y, sample_weight, fraction)
-  x, y, sample_weight = to_tensors("x", x), to_tensors("y", y), to_tensors("sample_weight", sample_weight)
-  local n = common_length{{name = "x", value = x}, {name = "y", value = y}, {name = "sample_weight", value = sample_weight}}
+function batches.split(what, x, y, sample_weight, fraction)
+  local n
+  x, y, sample_weight, n = read_arrays(what, x, y, sample_weight)
   local cut = math.floor(n * (1 - fraction))
   if cut == 0 or cut == n then
-    errors.fail("validation_split = %g leaves no samples for %s: there are %d", fraction, cut == 0 and "training" or "validation", n)
+    errors.fail("%s: validation_split = %g leaves no samples for %s: there are %d", what, fraction,
+      cut == 0 and "training" or "validation", n)
   end
   local function part(structure, first, count) return structure ~= nil and rows(structure, first, count) or nil end
   return {x = part(x, 1, cut), y = part(y, 1, cut), sample_weight = part(sample_weight, 1, cut)},
@@ -125,25 +145,26 @@ function batches.split(x, y, sample_weight, fraction)
 end
 
 function ArraySource:open(epoch)
-  local order
-  if self.shuffle == "batch" then
-    order = order_of(self.generator, epoch, self.steps):totable()
-  elseif self.shuffle then
-    order = order_of(self.generator, epoch, self.n)
-  end
+  local new_order = self.shuffle and orders_of(self.generator, epoch)
+  local whole = self.shuffle and self.shuffle ~= "batch" and new_order(self.n)
   local step = 0
   return function()
     if step == self.steps then return nil end
     step = step + 1
-    local block = self.shuffle == "batch" and order[step] + 1 or step
-    local first = (block - 1) * self.batch_size + 1
+    local first = (step - 1) * self.batch_size + 1
     local count = math.min(self.batch_size, self.n - first + 1)
+    local order -- the samples of this batch, from 0
+    if whole then
+      order = rows(whole, first, count)
+    elseif new_order then
+      order = new_order(count) + (first - 1)
+    end
     local function take(structure)
       if structure == nil then return nil end
-      if order and self.shuffle ~= "batch" then return gather(structure, rows(order, first, count)) end
-      return rows(structure, first, count)
+      return order and gather(structure, order) or rows(structure, first, count)
     end
-    return {take(self.x), take(self.y), take(self.sample_weight)}
+    local function sample_of(row) return order and order[row]:item() + 1 or first + row - 1 end
+    return {take(self.x), take(self.y), take(self.sample_weight)}, sample_of
   end
 end
 
@@ -152,9 +173,9 @@ local DatasetSource = {}
 DatasetSource.__index = DatasetSource
 
 --- A kl.data.Dataset that yields x, (x, y) or (x, y, sample_weight).
-function batches.dataset(dataset)
-  local steps = dataset.cardinality and dataset:cardinality()
-  return setmetatable({dataset = dataset, steps = steps and steps >= 0 and steps or nil}, DatasetSource)
+function batches.dataset(what, dataset)
+  local length = dataset:cardinality()
+  return setmetatable({what = what, dataset = dataset, steps = length >= 0 and length or nil, infinite = length == -1}, DatasetSource)
 end
 
 function DatasetSource:open()
@@ -162,7 +183,9 @@ function DatasetSource:open()
   return function()
     local element = iterator:next()
     if element == nil then return nil end
-    if #element > 3 then errors.fail("the data set yields %d values per batch; x, y and sample_weight are the most there can be", #element) end
+    if #element > 3 then
+      errors.fail("%s: the data set yields %d values per batch; x, y and sample_weight are the most there can be", self.what, #element)
+    end
     return element
   end
 end

@@ -39,11 +39,11 @@ function methods:compile(given)
     errors.fail("compile: 'loss_weights' is for models with several outputs, which this version does not train yet")
   end
   if o.steps_per_execution ~= 1 then errors.fail("compile: only steps_per_execution = 1 is supported") end
-  self.optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
+  local optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
   local compiled = {config = config, loss = require "kl.losses".get(o.loss), metrics = {}, weighted_metrics = {}}
   for i, m in ipairs(as_list(o.metrics)) do compiled.metrics[i] = check_metric(m) end
   for i, m in ipairs(as_list(o.weighted_metrics)) do compiled.weighted_metrics[i] = check_metric(m) end
-  self._compiled = compiled
+  self.optimizer, self._compiled = optimizer, compiled
   self._loss_tracker = require "kl.metrics".Mean{name = "loss"}
 end
 
@@ -134,7 +134,11 @@ local metric_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {
 ---@return table<string, kl.Tensor> # the results so far by name
 function methods:compute_metrics(given)
   local o = args.read("compute_metrics", metric_params, given)
-  if o.loss ~= nil then self._loss_tracker:update_state(o.loss, batch_size(o.x)) end
+  if o.loss ~= nil then
+    need_compiled(self, "compute_metrics")
+    self._compiled.tracks_loss = true -- losses made inside layers are shown too, where compile got none
+    self._loss_tracker:update_state(o.loss, batch_size(o.x))
+  end
   if self._compiled and o.y ~= nil then
     for _, entry in ipairs(self:_resolve_metrics(o.y, o.y_pred)) do
       local y, y_pred = o.y, o.y_pred
@@ -192,7 +196,7 @@ function get.metrics(self)
       list[#list + 1] = m
     end
   end
-  if self._compiled and self._compiled.loss then add(self._loss_tracker) end
+  if self._compiled and (self._compiled.loss or self._compiled.tracks_loss) then add(self._loss_tracker) end
   for _, entry in ipairs(self._compiled and self._compiled.resolved or {}) do add(entry.metric) end
   local Metric = require "kl.metrics.metric"
   for _, object in ipairs(self:_census().others) do

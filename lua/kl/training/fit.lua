@@ -28,22 +28,35 @@ local function check_count(what, value)
   return value
 end
 
---- A source from what was given, for training or evaluation.
+--- Results are tables by name (keras-semantics 18, #3).
+local function check_return_dict(what, return_dict)
+  if return_dict ~= true then
+    errors.fail("%s: results come by name: return_dict can only be true, got %s", what, errors.show(return_dict))
+  end
+end
+
+--- A source from what was given, for training or evaluation.  options: steps, shuffle, generator.
 local function source_of(what, o, options)
   if batches.is_dataset(o.x) then
     if o.y ~= nil then errors.fail("%s: a data set yields its own targets: y cannot be given too", what) end
     if o.sample_weight ~= nil then errors.fail("%s: a data set yields its own sample weights", what) end
     if o.class_weight ~= nil then errors.fail("%s: class_weight needs arrays, not a data set", what) end
-    return batches.dataset(o.x)
+    if options.shuffle then core.warn(what .. ": 'shuffle' is for arrays: shuffle the data set itself") end
+    local source = batches.dataset(what, o.x)
+    if source.infinite and not options.steps then
+      errors.fail("%s: the data set has no end: say how many batches to take (%s)", what, options.steps_name or "steps")
+    end
+    return source
   end
-  local size = o.batch_size
-  if size == nil and options.steps then
-    -- as many samples a batch as the steps need
-    local leaf = tree.flatten(o.x)[1]
-    if core.kind(leaf) then size = (leaf.shape[1] + options.steps - 1) // options.steps end
-  end
-  return batches.arrays(o.x, o.y, o.sample_weight, {batch_size = size, shuffle = options.shuffle, generator = options.generator,
-    class_weight = o.class_weight})
+  local shuffle = options.shuffle
+  if shuffle == nil then shuffle = true end
+  return batches.arrays(what, o.x, o.y, o.sample_weight, {batch_size = o.batch_size, steps = options.steps,
+    shuffle = options.generator and shuffle, generator = options.generator, class_weight = o.class_weight})
+end
+
+--- The number of batches a pass over a source gives: at most `steps`; nil if it is not known.
+local function expected_steps(source, steps)
+  return steps and source.steps and math.min(steps, source.steps) or steps or source.steps
 end
 
 --- A stream of batches over epochs: each epoch a fresh pass, or with `steps` one that goes on where the last ended and begins
@@ -60,20 +73,27 @@ local function stream(source, first_epoch, steps)
     end,
     next = function(step)
       if steps and step > steps then return nil end
-      local batch = next_batch()
+      local batch, sample_of = next_batch()
       if batch == nil and steps then
         next_batch = source:open(epoch)
         epoch = epoch + 1
-        batch = next_batch()
+        batch, sample_of = next_batch()
       end
-      return batch
+      return batch, sample_of
     end,
   }
 end
 
 local fit_params = args.params{{"x"}, {"y"}, {"batch_size"}, {"epochs", 1}, {"verbose", "auto"}, {"callbacks"},
-  {"validation_split", 0.0}, {"validation_data"}, {"shuffle", true}, {"class_weight"}, {"sample_weight"},
+  {"validation_split", 0.0}, {"validation_data"}, {"shuffle"}, {"class_weight"}, {"sample_weight"},
   {"initial_epoch", 0}, {"steps_per_epoch"}, {"validation_steps"}, {"validation_batch_size"}, {"validation_freq", 1}}
+local validation_params = args.params{"x", {"y"}, {"sample_weight"}}
+
+--- validation_freq: every so many epochs, or a list of epochs (from 1).
+local function check_freq(freq)
+  if type(freq) ~= "table" or getmetatable(freq) ~= nil then return check_count("fit: 'validation_freq'", freq) end
+  for i = 1, #freq do check_count(("fit: 'validation_freq'[%d]"):format(i), freq[i]) end
+end
 
 local function validation_due(freq, epoch)
   if type(freq) == "table" then
@@ -86,7 +106,10 @@ local function validation_due(freq, epoch)
 end
 
 --- Trains for a number of epochs.
----@param given table # x, y, batch_size = 32, epochs = 1, verbose, callbacks, validation_split, validation_data, shuffle = true, class_weight, sample_weight, initial_epoch = 0, steps_per_epoch, validation_steps, validation_batch_size, validation_freq = 1
+--- Options: x, y, batch_size = 32, epochs = 1, verbose, callbacks, validation_split, validation_data, shuffle = true,
+--- class_weight, sample_weight, initial_epoch = 0, steps_per_epoch, validation_steps, validation_batch_size,
+--- validation_freq = 1.
+---@param given table
 ---@return kl.callbacks.History
 function methods:fit(given)
   local o = args.read("fit", fit_params, given)
@@ -95,29 +118,33 @@ function methods:fit(given)
   args.check("fit: 'initial_epoch'", o.initial_epoch, "integer", 0)
   check_count("fit: 'steps_per_epoch'", o.steps_per_epoch)
   check_count("fit: 'validation_steps'", o.validation_steps)
+  check_count("fit: 'validation_batch_size'", o.validation_batch_size)
+  check_freq(o.validation_freq)
+  if o.shuffle ~= nil and type(o.shuffle) ~= "boolean" and o.shuffle ~= "batch" then
+    errors.fail("fit: 'shuffle' must be true, false or \"batch\", got %s", errors.show(o.shuffle))
+  end
   local verbose = verbosity("fit", o.verbose)
   local validation = o.validation_data
   if validation == nil and o.validation_split ~= 0 then
     args.check("fit: 'validation_split'", o.validation_split, "number", 0, 1)
     if batches.is_dataset(o.x) then errors.fail("fit: validation_split needs arrays, not a data set") end
-    local train, held_out = batches.split(o.x, o.y, o.sample_weight, o.validation_split)
+    local train, held_out = batches.split("fit", o.x, o.y, o.sample_weight, o.validation_split)
     o.x, o.y, o.sample_weight = train.x, train.y, train.sample_weight
     validation = {held_out.x, held_out.y, held_out.sample_weight}
   end
   self._shuffle_generator = self._shuffle_generator or random.new_generator("fit/shuffle")
-  local source = source_of("fit", o, {shuffle = o.shuffle, steps = o.steps_per_epoch, generator = self._shuffle_generator})
+  local source = source_of("fit", o, {shuffle = o.shuffle, steps = o.steps_per_epoch,
+    steps_name = "steps_per_epoch", generator = self._shuffle_generator})
   local validation_source
   if validation ~= nil then
-    local v = batches.is_dataset(validation) and {x = validation} or
-      {x = validation[1] or validation.x, y = validation[2] or validation.y, sample_weight = validation[3] or validation.sample_weight}
+    local v = args.read("fit: validation_data", validation_params, validation)
     v.batch_size = o.validation_batch_size or o.batch_size
-    validation_source = source_of("fit: validation_data", v, {})
+    validation_source = source_of("fit: validation_data", v, {steps = o.validation_steps, steps_name = "validation_steps"})
   end
-  local steps = o.steps_per_epoch or source.steps
-  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = o.epochs, steps = steps})
+  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = o.epochs, steps = o.steps_per_epoch or source.steps})
   local batch_stream = stream(source, self._epochs_trained, o.steps_per_epoch)
   self.stop_training = false
-  list:run(function()
+  list:train(function()
     list:call("on_train_begin", {})
     local epoch_logs = {}
     for epoch = o.initial_epoch + 1, o.epochs do
@@ -126,11 +153,11 @@ function methods:fit(given)
       batch_stream.begin()
       local scalars
       local step = 1
-      for data in function() return batch_stream.next(step) end do
+      for data, sample_of in function() return batch_stream.next(step) end do
         list:call("on_train_batch_begin", step, {})
         scalars = self:_run_train_step(data)
         self.built = true
-        logs.check_finite(self, scalars, data, epoch, step)
+        logs.check_finite(self, scalars, (" at step %d of epoch %d"):format(step, epoch), data, sample_of)
         list:call_with_scalars("on_train_batch_end", step, scalars)
         step = step + 1
         if self.stop_training then break end
@@ -145,7 +172,7 @@ function methods:fit(given)
       list:call("on_epoch_end", epoch, epoch_logs)
       if self.stop_training then break end
     end
-    list:call("on_train_end", epoch_logs)
+    list:call("on_train_end", epoch_logs, self.stop_training and "stopped" or "finished")
   end)
   return self.history
 end
@@ -177,14 +204,15 @@ local evaluate_params = args.params{{"x"}, {"y"}, {"batch_size"}, {"verbose", "a
 
 --- Loss and metrics on data, without training.
 ---@param given table # x, y, batch_size = 32, verbose, sample_weight, steps, callbacks
----@return table<string, number>
+---@return table<string, number> # by name, never a list
 function methods:evaluate(given)
   local o = args.read("evaluate", evaluate_params, given)
   self:_need_compiled("evaluate")
   check_count("evaluate: 'steps'", o.steps)
-  local source = source_of("evaluate", o, {steps = o.batch_size == nil and o.steps or nil})
+  check_return_dict("evaluate", o.return_dict)
+  local source = source_of("evaluate", o, {steps = o.steps})
   local list = callbacks.List(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
-    steps = o.steps or source.steps, no_history = true})
+    steps = expected_steps(source, o.steps), no_history = true})
   return list:run(function() return self:_evaluate(source, o.steps, list) end)
 end
 
@@ -196,9 +224,9 @@ local predict_params = args.params{{"x"}, {"batch_size"}, {"verbose", "auto"}, {
 function methods:predict(given)
   local o = args.read("predict", predict_params, given)
   check_count("predict: 'steps'", o.steps)
-  local source = source_of("predict", {x = o.x, batch_size = o.batch_size}, {steps = o.batch_size == nil and o.steps or nil})
+  local source = source_of("predict", {x = o.x, batch_size = o.batch_size}, {steps = o.steps})
   local list = callbacks.List(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
-    steps = o.steps or source.steps, no_history = true})
+    steps = expected_steps(source, o.steps), no_history = true})
   return list:run(function()
     list:call("on_predict_begin", {})
     local next_batch = source:open(0)
@@ -228,34 +256,45 @@ function methods:predict(given)
   end)
 end
 
-local batch_params = args.params{{"x"}, {"y"}, {"sample_weight"}, {"class_weight"}, {"return_dict", true}}
+local train_batch_params = args.params{{"x"}, {"y"}, {"sample_weight"}, {"class_weight"}, {"return_dict", true}}
+local test_batch_params = args.params{{"x"}, {"y"}, {"sample_weight"}, {"return_dict", true}}
+local predict_batch_params = args.params{{"x"}}
+
+--- The one batch {x, y, sample_weight} of the arrays.
+local function one_batch(what, o)
+  return batches.arrays(what, o.x, o.y, o.sample_weight, {batch_size = math.maxinteger // 2, class_weight = o.class_weight}):open(0)()
+end
 
 --- One update on one batch; metrics start anew.  Returns loss and metrics as numbers, from before the update.
 function methods:train_on_batch(given)
-  local o = args.read("train_on_batch", batch_params, given)
+  local o = args.read("train_on_batch", train_batch_params, given)
   self:_need_compiled("train_on_batch")
-  local data = batches.arrays(o.x, o.y, o.sample_weight, {batch_size = math.maxinteger // 2, class_weight = o.class_weight}):open(0)()
+  check_return_dict("train_on_batch", o.return_dict)
+  local data = one_batch("train_on_batch", o)
   self:reset_metrics()
   local scalars = self:_run_train_step(data)
   self.built = true
-  logs.check_finite(self, scalars, data, 1, 1)
+  logs.check_finite(self, scalars, "", data)
   return logs.numbers(scalars)
 end
 
 --- Loss and metrics of one batch as numbers.
 function methods:test_on_batch(given)
-  local o = args.read("test_on_batch", batch_params, given)
+  local o = args.read("test_on_batch", test_batch_params, given)
   self:_need_compiled("test_on_batch")
-  local data = batches.arrays(o.x, o.y, o.sample_weight, {batch_size = math.maxinteger // 2}):open(0)()
+  check_return_dict("test_on_batch", o.return_dict)
+  local data = one_batch("test_on_batch", o)
   self:reset_metrics()
-  return logs.numbers(self:_run_test_step(data))
+  local scalars = self:_run_test_step(data)
+  self.built = true
+  return logs.numbers(scalars)
 end
 
 --- The outputs for one batch.
 function methods:predict_on_batch(given)
-  local o = args.read("predict_on_batch", args.params{{"x"}}, type(given) == "table" and getmetatable(given) == nil and given or {given})
-  local data = batches.arrays(o.x, nil, nil, {batch_size = math.maxinteger // 2}):open(0)()
-  return self:_run_predict_step(data)
+  local outputs = self:_run_predict_step(one_batch("predict_on_batch", args.read("predict_on_batch", predict_batch_params, given)))
+  self.built = true
+  return outputs
 end
 
 return methods

@@ -6,11 +6,17 @@ local tree = require "kl.tree"
 
 local logs = {}
 
+local function number(scalar)
+  local value = type(scalar) == "number" and scalar or scalar:item()
+  if type(value) == "boolean" then return value and 1 or 0 end
+  return value
+end
+
 --- A table of scalars as Lua numbers.
 ---@return table<string, number>
 function logs.numbers(scalars)
   local numbers = {}
-  for name, value in pairs(scalars) do numbers[name] = type(value) == "number" and value or value:item() end
+  for name, value in pairs(scalars) do numbers[name] = number(value) end
   return numbers
 end
 
@@ -24,14 +30,17 @@ end
 
 local function is_finite(v) return v == v and v ~= math.huge and v ~= -math.huge end
 
---- " (sample 3 of y is nan)" if the batch itself has a value that is not finite.
-local function bad_sample(data)
+--- ": sample 3 has ..." if the batch itself has a value that is not finite.
+local function bad_sample(data, sample_of)
   for i, what in ipairs{"x", "y", "sample_weight"} do
     for _, leaf in ipairs(data[i] ~= nil and tree.flatten(data[i]) or {}) do
       if core.kind(leaf) and leaf.dtype:find("float") and leaf.ndim > 0 and leaf.shape[1] > 0 then
         local rows = ops.all(ops.isfinite(ops.reshape(leaf, {leaf.shape[1], -1})), 2):totable()
         for row, fine in ipairs(rows) do
-          if not fine then return (": sample %d of this batch has a value in %s that is not finite"):format(row, what) end
+          if not fine then
+            local sample = sample_of and ("sample %d"):format(sample_of(row)) or ("sample %d of this batch"):format(row)
+            return (": %s has a value in %s that is not finite"):format(sample, what)
+          end
         end
       end
     end
@@ -40,13 +49,15 @@ local function bad_sample(data)
 end
 
 --- Raises if the loss of a step is not finite.
-function logs.check_finite(model, scalars, data, epoch, step)
-  local loss = scalars.loss
-  if loss == nil then return end
-  local value = type(loss) == "number" and loss or loss:item()
+---@param where string # " at step 3 of epoch 1"
+---@param data table # the batch
+---@param sample_of? function # from a row of the batch to the number of the sample
+function logs.check_finite(model, scalars, where, data, sample_of)
+  if scalars.loss == nil then return end
+  local value = number(scalars.loss)
   if not is_finite(value) then
-    errors.fail("the loss of model '%s' is %s at step %d of epoch %d%s", model.name, value ~= value and "nan" or tostring(value),
-      step, epoch, bad_sample(data))
+    errors.fail("the loss of model '%s' is %s%s%s", model.name, value ~= value and "nan" or tostring(value), where,
+      bad_sample(data, sample_of))
   end
 end
 

@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local errors = require "kl.errors"
 local grad = require "kl.grad"
+local run_step = require "kl.step"
 local tree = require "kl.tree"
 
 local methods = {}
@@ -53,10 +54,10 @@ local function check_logs(model, what, logs)
 end
 
 --- Runs a step in a scope of its own.
-function methods:_run_train_step(data) return check_logs(self, "train_step", core.call_step(self.train_step, self, data)) end
-function methods:_run_test_step(data) return check_logs(self, "test_step", core.call_step(self.test_step, self, data)) end
+function methods:_run_train_step(data) return check_logs(self, "train_step", run_step(self.train_step, self, data)) end
+function methods:_run_test_step(data) return check_logs(self, "test_step", run_step(self.test_step, self, data)) end
 function methods:_run_predict_step(data)
-  local outputs = core.call_step(self.predict_step, self, data)
+  local outputs = run_step(self.predict_step, self, data)
   for _, leaf in ipairs(tree.flatten(outputs)) do
     if not core.kind(leaf) then
       errors.fail("predict_step of model '%s' must return tensors, got %s", self.name, errors.show(leaf))

@@ -1,0 +1,110 @@
+-- The base: reductions, weights, ranks, losses of the user's own.
+local kl = require "kl"
+local assert = require "luassert"
+local near = require "near"
+local raises = require "raises"
+
+local losses = kl.losses
+local y, p = {{0, 1, 0}, {1, 0, 0}}, {{.2, .7, .1}, {.3, .4, .3}}
+
+describe("the reduction of a loss", function()
+  -- keras-semantics 3.2: per-sample values 0.04666667 and 0.2466667, weights 1 and 3
+  local cases = {
+    sum_over_batch_size = {0.1466667, 0.3933333}, mean = {0.1466667, 0.3933333}, sum = {0.2933333, 0.7866667},
+    mean_with_sample_weight = {0.1466667, 0.1966667}, none = {{0.04666667, 0.2466667}, {0.04666667, 0.74}},
+  }
+  for reduction, expected in pairs(cases) do
+    it(("'%s' gives Keras's values with and without weights"):format(reduction), function()
+      local loss = losses.MeanSquaredError{reduction = reduction}
+      near(loss(y, p), expected[1], "plain")
+      near(loss(y, p, {1, 3}), expected[2], "weighted")
+    end)
+  end
+
+  it("is 0, not NaN, of no values or of weights that are all 0", function()
+    assert.equal(0.0, losses.MeanSquaredError{}(kl.zeros{0, 3}, kl.zeros{0, 3}):item())
+    assert.equal(0.0, losses.MeanSquaredError{reduction = "mean_with_sample_weight"}(y, p, {0, 0}):item())
+  end)
+end)
+
+describe("sample weights", function()
+  local loss = losses.MeanSquaredError{}
+
+  it("may have shape (n), (n, 1), () or those of the values", function()
+    near(loss(y, p, {1, 3}), 0.3933333, "(n)")
+    near(loss(y, p, {{1}, {3}}), 0.3933333, "(n, 1)")
+    near(loss(y, p, 3), 3 * 0.1466667, "()")
+    local deep_y, deep_p = kl.zeros{2, 2, 3}, kl.ones{2, 2, 3}
+    near(loss(deep_y, deep_p, {{1, 2}, {3, 4}}), 2.5, "(n, t) on values of shape (n, t)")
+    near(loss(deep_y, deep_p, {1, 3}), 2.0, "(n) on values of shape (n, t): the same for each step")
+  end)
+
+  it("of another shape are an error that names both shapes", function()
+    raises(function() loss(y, p, {1, 2, 3}) end,
+      "mean_squared_error: sample_weight of shape %(3,%) does not fit values of shape %(2,%)")
+    raises(function() loss(y, p, kl.ones{2, 3}) end, "sample_weight of shape %(2, 3%)")
+  end)
+end)
+
+describe("the ranks of targets and predictions", function()
+  it("are made equal before they meet: no silent n x n", function()
+    local n, column = kl.tensor{1.0, 2.0, 4.0}, kl.tensor{{1.0}, {2.0}, {3.0}}
+    for _, loss in ipairs{losses.MeanSquaredError{}, losses.get(function(a, b) return kl.mean(kl.square(a - b), -1) end)} do
+      near(loss(n, column), 1 / 3, "(n) against (n, 1)")
+      near(loss(column, n), 1 / 3, "(n, 1) against (n)")
+    end
+  end)
+
+  it("lose the last axis of length 1 where the shorter one is not a vector", function()
+    local loss = losses.MeanSquaredError{reduction = "none"}
+    assert.same({2}, loss(kl.zeros{2, 3}, kl.ones{2, 3, 1}).shape)
+    assert.same({2}, loss(kl.zeros{2, 3, 1}, kl.ones{2, 3}).shape)
+  end)
+
+  it("must then be those of one shape, for losses of the user's own too", function()
+    local Mine = losses.Loss:extend("Mine")
+    function Mine:call(a, b) return kl.mean(kl.abs(a - b), -1) end
+    for _, loss in ipairs{losses.MeanAbsoluteError{}, Mine{}, losses.get(function(a, b) return kl.abs(a - b) end)} do
+      raises(function() loss(kl.ones{3}, kl.ones{3, 3}) end,
+        "y_true of shape %(3,%) does not fit y_pred of shape %(3, 3%).*set takes_labels = true")
+      raises(function() loss(kl.ones{1, 3}, kl.ones{3, 3}) end, "y_true of shape %(1, 3%) does not fit")
+    end
+  end)
+end)
+
+describe("a loss of the user's own", function()
+  it("is a class with call, gets float32 tensors, and is reduced and weighted like any other", function()
+    local Mine = losses.Loss:extend("MyLoss")
+    local seen
+    function Mine:call(a, b)
+      seen = {a.dtype, b.dtype}
+      return kl.mean(kl.abs(a - b), -1)
+    end
+    near(Mine{}(y, p), 0.3333333, "mean")
+    near(Mine{}(y, p, {1, 3}), 0.8, "weighted")
+    assert.same({"float32", "float32"}, seen)
+    assert.equal("my_loss", Mine{}.name)
+  end)
+
+  it("may take labels, which then come as they are", function()
+    local Mine = losses.Loss:extend("MyLoss")
+    Mine.takes_labels = true
+    function Mine:call(labels, scores)
+      assert.equal("int32", labels.dtype)
+      return -kl.log(kl.sum(kl.one_hot(labels, 3) * scores, -1))
+    end
+    near(Mine{}(kl.tensor({1, 0}, "int32"), p), 0.7803239, "like the sparse crossentropy")
+  end)
+
+  it("may be a function, which gets both of one shape", function()
+    local loss = losses.get(function(a, b) return kl.mean(kl.abs(a - b), -1) end)
+    near(loss(y, p, {1, 3}), 0.8, "weighted")
+    raises(function() loss:get_config() end, "the loss 'loss' is a Lua function, which cannot be saved")
+  end)
+
+  it("without call is an error that names it", function()
+    local Mine = losses.Loss:extend("MyLoss")
+    local loss = Mine{}
+    raises(function() loss(y, p) end, "MyLoss defines no call%(y_true, y_pred%)")
+  end)
+end)

@@ -1,0 +1,135 @@
+-- Every loss of the list: values, gradients, configs, what a plan may record; and finding a loss by name.
+local kl = require "kl"
+local assert = require "luassert"
+local gradients = require "gradients"
+local near = require "near"
+local objects = require "objects"
+local raises = require "raises"
+local traced = require "tracing"
+local values = dofile "tests/losses/values.lua"
+
+local losses = kl.losses
+
+local function options_text(o)
+  local key, value = next(o)
+  return key and ("with %s = %s"):format(key, value) or "by default"
+end
+
+describe("every loss", function()
+  for _, name in ipairs(objects.names(losses.classes)) do
+    local cls = losses.classes[name]
+
+    it(name .. " has check values", function() assert.is_table(values[name]) end)
+
+    for _, sample in ipairs(values[name] or {}) do
+      local options, y, p, plain, weighted = table.unpack(sample)
+
+      it(("%s gives Keras's values %s"):format(name, options_text(options)), function()
+        near(cls(options)(y, p), plain, "without weights")
+        near(cls(options)(y, p, {1, 3}), weighted, "with weights")
+      end)
+
+      it(("%s %s reads no value, so that it can be recorded"):format(name, options_text(options)), function()
+        local loss, targets, scores = cls(options), kl.tensor(y), kl.tensor(p, "float32")
+        near(traced(function() return loss(targets, scores, kl.tensor{1.0, 3.0}) end), weighted, "recorded")
+      end)
+
+      it(("%s %s has the gradient that differences show"):format(name, options_text(options)), function()
+        local o = {dtype = "float64"}
+        for key, value in pairs(options) do o[key] = value end
+        local loss = cls(o)
+        gradients.check(function(xs) return {loss(y, xs[1], {1, 3})} end, {kl.tensor(p, "float64")})
+      end)
+
+      it(("%s survives its config %s"):format(name, options_text(options)), function()
+        local o = {name = "mine", reduction = "sum", dtype = "float64"}
+        for key, value in pairs(options) do o[key] = value end
+        local loss = cls(o)
+        local copy = objects.round_trip(loss)
+        assert.equal("mine", copy.name)
+        assert.equal("sum", copy.reduction)
+        assert.equal("float64", copy(y, p).dtype)
+        near(copy(y, p), loss(y, p), "the copy")
+      end)
+    end
+
+    it(name .. " takes Lua tables, integers and tensors of any type alike", function()
+      local options, y, p, plain = table.unpack(values[name][1])
+      for _, dtype in ipairs{"int32", "int64", "float32", "float64"} do
+        near(cls(options)(kl.tensor(y, dtype), kl.tensor(p, "float64")), plain, dtype)
+      end
+    end)
+
+    it(name .. " refuses unknown options, reductions, types and names of the wrong kind", function()
+      raises(function() cls{reductoin = "sum"} end, name .. ": unknown option 'reductoin'; did you mean 'reduction'%?")
+      raises(function() cls{reduction = "meen"} end, name .. ": reduction must be one of sum_over_batch_size.*did you mean 'mean'%?")
+      raises(function() cls{name = 5} end, name .. ": 'name' must be a string, got integer 5")
+    end)
+
+    it(name .. " refuses an empty call and shapes that do not fit, naming both", function()
+      local loss = cls{}
+      raises(function() loss(nil, kl.ones{2, 3}) end, "'y_true' must be a tensor or a table of numbers, got nil")
+      raises(function() loss(kl.ones{2, 3}) end, "'y_pred' must be a tensor or a table of numbers, got nil")
+      raises(function() loss(kl.ones{3, 4}, kl.ones{2, 4}) end,
+        "y_true of shape %(3, 4%) does not fit y_pred of shape %(2, 4%)")
+      raises(function() loss(kl.ones{2, 3, 4}, kl.ones{2}) end, "does not fit y_pred")
+    end)
+  end
+
+  it("refuses options of the wrong type", function()
+    raises(function() losses.BinaryCrossentropy{from_logits = "yes"} end,
+      "BinaryCrossentropy: 'from_logits' must be a boolean, got the string \"yes\"")
+    raises(function() losses.CategoricalCrossentropy{label_smoothing = true} end,
+      "'label_smoothing' must be a number, got boolean true")
+    raises(function() losses.SparseCategoricalCrossentropy{axis = "last"} end, "'axis' must be a number")
+  end)
+
+  it("takes its arguments in Keras's order", function()
+    assert.is_true(losses.BinaryCrossentropy(true).from_logits)
+    assert.equal(0.2, losses.CategoricalCrossentropy{false, 0.2}.label_smoothing)
+    assert.equal(7, losses.SparseCategoricalCrossentropy{false, 7}.ignore_class)
+  end)
+end)
+
+describe("a loss by name", function()
+  local spellings = {
+    MeanSquaredError = {"MeanSquaredError", "mean_squared_error", "mse", "MSE"},
+    MeanAbsoluteError = {"MeanAbsoluteError", "mean_absolute_error", "mae", "MAE"},
+    BinaryCrossentropy = {"BinaryCrossentropy", "binary_crossentropy", "bce", "BCE"},
+    CategoricalCrossentropy = {"CategoricalCrossentropy", "categorical_crossentropy"},
+    SparseCategoricalCrossentropy = {"SparseCategoricalCrossentropy", "sparse_categorical_crossentropy"},
+  }
+  for _, name in ipairs(objects.names(losses.classes)) do
+    it(("is found in every spelling of %s, and is called as it was asked for"):format(name), function()
+      for _, spelling in ipairs(spellings[name]) do
+        local loss = losses.get(spelling)
+        assert.equal(losses.classes[name], getmetatable(loss).class)
+        assert.equal(spelling, loss.name)
+      end
+      assert.equal(spellings[name][2], losses.classes[name]{}.name)
+    end)
+
+    it(("has its function beside %s"):format(name), function()
+      local f = losses.functions[spellings[name][2]]
+      local _, y, p, plain = table.unpack(values[name][1])
+      near(kl.mean((f(y, p))), plain, "the mean of the function's values")
+      assert.equal(losses.classes[name], getmetatable(losses.get(f)).class)
+    end)
+  end
+
+  it("is an error that names the nearest one where it is misspelt", function()
+    raises(function() losses.get("mean_square_error") end,
+      "there is no loss 'mean_square_error'; did you mean 'mean_squared_error'%?")
+    raises(function() losses.get("BinaryCrossEntropy") end, "did you mean 'BinaryCrossentropy'%?")
+    raises(function() losses.get(5) end, "a loss must be a name, an object or a function, got integer 5")
+  end)
+
+  it("may also be an object, a class, a config or nothing", function()
+    local loss = losses.MeanSquaredError{}
+    assert.equal(loss, losses.get(loss))
+    assert.equal(losses.MeanSquaredError, getmetatable(losses.get(losses.MeanSquaredError)).class)
+    assert.equal(losses.MeanSquaredError,
+      getmetatable(losses.get{class_name = "MeanSquaredError", config = {}, module = "keras.losses"}).class)
+    assert.is_nil(losses.get(nil))
+  end)
+end)
