@@ -51,6 +51,9 @@ FUNCTION(log1p, "log(1 + x), exact near 0.", IN)
 static kl_tensor *log2_vjp(kl_vjp *v) { return over(v, times(v, G, 1.4426950408889634), X); } /* 1 / ln 2 */
 FUNCTION(log2, "The logarithm to base 2.", IN)
 
+static kl_tensor *log10_vjp(kl_vjp *v) { return over(v, times(v, G, 0.4342944819032518), X); } /* 1 / ln 10 */
+FUNCTION(log10, "The logarithm to base 10.", IN)
+
 static kl_tensor *sin_vjp(kl_vjp *v) { return g_times(v, unary(v, &kl_op_cos, X)); }
 FUNCTION(sin, "The sine of x in radians.", IN)
 

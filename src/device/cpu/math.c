@@ -34,6 +34,7 @@ VECTOR(softplus, a > 0 ? a + log1p(exp(-a)) : log1p(exp(a)))
   KL_PLAIN_UNARY(op##_f64, double, double, function(a))       \
   FUNCTION(op)
 
+LIBM(log10, log10)
 LIBM(tan, tan)
 LIBM(arcsin, asin)
 LIBM(arccos, acos)

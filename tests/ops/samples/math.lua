@@ -43,6 +43,7 @@ return {
   log = of(math.log, {name = "log", low = 0.01, high = 100}),
   log1p = of(function(x) return math.log(1 + x) end, {name = "log1p", low = -0.9, high = 9}),
   log2 = of(function(x) return math.log(x, 2) end, {name = "log2", low = 0.01, high = 100}),
+  log10 = of(function(x) return math.log(x, 10) end, {name = "log10", low = 0.01, high = 100, ulps = rounded}),
   sin = of(math.sin, {name = "sin", low = -20, high = 20}),
   cos = of(math.cos, {name = "cos", low = -20, high = 20}),
   tan = of(math.tan, {name = "tan", low = -1.3, high = 1.3, ulps = rounded}),
