@@ -105,7 +105,8 @@ static void any_tile(int rows, int64_t columns, int add, int64_t k, const float 
     break;
   switch (rows) {
     CASE(1)
-    CASE(2) CASE(3) CASE(4)
+    CASE(2)
+    CASE(3) CASE(4)
 #if KL_LANES > 8
         CASE(5) CASE(6) CASE(7) CASE(8)
 #endif
