@@ -28,7 +28,8 @@ end
 
 local function need_built(model, what)
   if not model.built then
-    errors.fail("%s: model '%s' is not built, so it has no weights to save: call it on data, or build it with a shape", what, model.name)
+    errors.fail("%s: model '%s' is not built, so it has no weights to save: call it on data, or build it with a shape", what,
+      model.name)
   end
 end
 
@@ -50,7 +51,7 @@ function saving.save_model(model, path, options)
   if kind == "h5" then
     local writer = core.io.h5_writer()
     legacy.write(writer, model)
-    writer:save(path, {manifest = true})
+    writer:save(path, {manifest = weights.manifest(model)})
     return
   end
   local object = model_config.object(model)
@@ -58,7 +59,7 @@ function saving.save_model(model, path, options)
   core.io.zip_write(path, {
     {"metadata.json", core.json.encode{keras_version = version.keras, date_saved = date(), kl_version = version.kl}},
     {"config.json", core.json.encode(object)},
-    {"model.weights.h5", weights_file(model):finish{manifest = true}},
+    {"model.weights.h5", weights_file(model):finish{manifest = weights.manifest(model)}},
   })
 end
 
@@ -68,7 +69,7 @@ function saving.save_weights(model, path, options)
   if extension(path) ~= "weights.h5" then errors.fail("save_weights: the name must end in .weights.h5, got '%s'", path) end
   need_built(model, "save_weights")
   if not o.overwrite and exists(path) then errors.fail("save_weights: %s exists, and overwrite is false", path) end
-  weights_file(model):save(path, {manifest = true})
+  weights_file(model):save(path, {manifest = weights.manifest(model)})
 end
 
 --- Opens an HDF5 file; one of ours must be whole.
@@ -76,6 +77,27 @@ local function open_h5(source, name)
   local file = core.io.h5_open(source, name)
   if file:has_manifest() then file:check_manifest() end
   return file
+end
+
+local function need_own(file, path)
+  if not file:has_manifest() then
+    errors.fail("%s is a legacy file of Keras's: its attributes are not read by this version of kl; save it as .keras or "
+      .. ".weights.h5", path)
+  end
+end
+
+local function read_entry(zip, path, name)
+  for _, entry in ipairs(zip:names()) do
+    if entry == name then return zip:read(name) end
+  end
+  errors.fail("%s: not a Keras model: it has no entry %s", path, name)
+end
+
+--- The weights inside a .keras.
+local function open_inner(zip, path)
+  local bytes, name = read_entry(zip, path, "model.weights.h5"), path .. ": model.weights.h5"
+  if bytes:sub(1, 4) ~= "\x89HDF" then errors.fail("%s: not an HDF5 file", name) end -- else it would be taken as a path
+  return open_h5(bytes, name)
 end
 
 local load_weights_params = args.params{{"skip_mismatch", false}}
@@ -90,16 +112,13 @@ function saving.load_weights(model, path, options)
   need_built(model, "load_weights")
   if kind == "keras" then
     local zip <close> = core.io.zip_open(path)
-    local file <close> = open_h5(zip:read("model.weights.h5"), path .. ": model.weights.h5")
+    local file <close> = open_inner(zip, path)
     return weights.read(file, model, {path = path, skip_mismatch = o.skip_mismatch})
   end
   local file <close> = open_h5(path)
   if file:exists("/model_weights") then
-    if not file:has_manifest() then
-      errors.fail("%s is a legacy file of Keras's: its attributes are not read by this version of kl; save it as .keras or .weights.h5",
-        path)
-    end
-    return legacy.read_weights(file, model, path)
+    need_own(file, path)
+    return legacy.read_weights(file, model, path, o.skip_mismatch)
   end
   weights.read(file, model, {path = path, skip_mismatch = o.skip_mismatch})
 end
@@ -120,18 +139,17 @@ function saving.load_model(path, options)
       if not file:exists("/model_weights") then
         errors.fail("%s holds no whole model: load_weights reads weights into a model that is there", path)
       end
-      if not file:has_manifest() then
-        errors.fail("%s is a legacy file of Keras's: its attributes are not read by this version of kl; save it as .keras", path)
-      end
+      need_own(file, path)
       return legacy.read(file, path, o.compile)
     end
     local zip <close> = core.io.zip_open(path)
-    local object = core.json.decode(zip:read("config.json"))
-    local ok, model = pcall(serialize.deserialize, object)
-    if not ok then errors.fail("%s: %s", path, (tostring(model):gsub("^[^\n]-:%d+: ", ""))) end
-    local compiled = object.compile_config
-    if o.compile and compiled and compiled ~= core.json.null then model_config.compile(model, compiled) end
-    local file <close> = open_h5(zip:read("model.weights.h5"), path .. ": model.weights.h5")
+    local object = serialize.named(path .. ": config.json", core.json.decode, read_entry(zip, path, "config.json"))
+    local model = serialize.named(path, model_config.read, object)
+    local compiled = o.compile and object.compile_config
+    if type(compiled) == "table" and next(compiled) ~= nil then -- Keras writes {} for a model that is not compiled
+      serialize.named(path, model_config.compile, model, compiled)
+    end
+    local file <close> = open_inner(zip, path)
     weights.read(file, model, {path = path})
     return model
   end)

@@ -22,6 +22,22 @@ local function shape_config(shape)
   return array(list)
 end
 
+--- The shapes of any structure of inputs; the batch axis is left open.
+local function any_shape(shape)
+  local names = tree.names(shape)
+  if not names and type(shape[1]) ~= "table" then return shape_config(shape) end
+  local result = {}
+  for key, s in pairs(shape) do result[key] = any_shape(s) end
+  return names and result or array(result)
+end
+
+local function read_shape(shape)
+  if type(shape) ~= "table" then return shape ~= null and shape end
+  local result = {}
+  for key, s in pairs(shape) do result[key] = read_shape(s) end
+  return result
+end
+
 --- A layer or a model inside a model.
 local function layer_object(layer)
   local object = model_config.object(layer)
@@ -47,8 +63,8 @@ local function functional_config(model)
   local function history(t)
     local origin, index = core.origin(t)
     if not origin.layer then
-      errors.fail("model '%s' cannot be saved: the result of kl.%s between its layers has no place in Keras's config; put the operation into a layer",
-        model.name, origin.op)
+      errors.fail("model '%s' cannot be saved: the result of kl.%s between its layers has no place in Keras's config; put the "
+        .. "operation into a layer", model.name, origin.op)
     end
     for i, call in ipairs(calls[origin.layer]) do
       if call == origin then return array{origin.layer.name, i - 1, index} end
@@ -105,7 +121,9 @@ function model_config.object(layer)
     object = {module = "keras.src.models.functional", class_name = "Functional", config = functional_config(layer),
       registered_name = "Functional"}
   else
-    return serialize.object(layer)
+    object = serialize.object(layer)
+    if layer._build_shape then object.build_config = {input_shape = any_shape(layer._build_shape)} end
+    return object
   end
   if cls ~= Model and cls ~= Sequential then
     object.module, object.class_name = "custom", cls.__name
@@ -125,9 +143,7 @@ local function read_sequential(cls, config)
   for i, layer in ipairs(layers) do given[i] = layer.batch_shape and layer.output or layer end
   local model = cls(given)
   if not model.built and config.build_input_shape and config.build_input_shape ~= null then
-    local shape = {}
-    for i, n in ipairs(config.build_input_shape) do shape[i] = n ~= null and n or false end
-    model:build(shape)
+    model:build(read_shape(config.build_input_shape))
   end
   return model
 end
@@ -157,7 +173,7 @@ local function call_inputs(arguments)
 end
 
 local function read_functional(cls, config)
-  local made, outputs = {}, {} -- by layer name; outputs[name][node + 1] = structure
+  local outputs = {} -- outputs[layer name][node + 1] = structure
   local function tensor_of(name, node, index)
     local structure = outputs[name] and outputs[name][node + 1]
     if structure == nil then return nil end
@@ -167,7 +183,7 @@ local function read_functional(cls, config)
   for _, object in ipairs(config.layers) do
     local layer = serialize.deserialize(object)
     local name = object.name or object.config.name
-    made[name], outputs[name] = layer, {}
+    outputs[name] = {}
     if layer.batch_shape then
       outputs[name][1] = layer.output
     else
@@ -191,9 +207,6 @@ local function read_functional(cls, config)
       -- calls of a layer keep their order: node indices count them
       ready = ready and (call.index == 1 or outputs[call.name][call.index - 1] ~= nil)
       if ready then
-        for key, value in pairs(options) do
-          if key == "training" and value == false then options[key] = nil end
-        end
         outputs[call.name][call.index] = call.layer(inputs, next(options) and options or nil)
       else
         left[#left + 1] = call
@@ -237,6 +250,19 @@ function model_config.deserialize(object)
   return model
 end
 
+--- A whole model from its object, built.
+function model_config.read(object)
+  local model = serialize.deserialize(object)
+  if not class.is(model, require "kl.model") then
+    errors.fail("a model expected, found a %s", class.of(model) and class.of(model).__name or type(model))
+  end
+  local build_config = type(object.build_config) == "table" and object.build_config or {}
+  if not model.built and build_config.input_shape ~= nil and build_config.input_shape ~= null then
+    model:build(read_shape(build_config.input_shape))
+  end
+  return model
+end
+
 --- The compile options as a config, or nil (with a warning) where they hold functions.
 function model_config.compile_config(model)
   local compiled = model._compiled
@@ -265,8 +291,15 @@ function model_config.compile(model, config)
     for key, v in pairs(value) do result[key] = objects(v) end
     return result
   end
-  model:compile{optimizer = objects(config.optimizer), loss = objects(config.loss), metrics = objects(config.metrics),
-    weighted_metrics = objects(config.weighted_metrics), run_eagerly = config.run_eagerly == true}
+  local ok, message = pcall(function()
+    model:compile{optimizer = objects(config.optimizer), loss = objects(config.loss), loss_weights = objects(config.loss_weights),
+      metrics = objects(config.metrics), weighted_metrics = objects(config.weighted_metrics),
+      run_eagerly = config.run_eagerly == true}
+  end)
+  if not ok then
+    errors.fail("the compile options cannot be restored: %s; load_model(path, {compile = false}) leaves them out",
+      (tostring(message):gsub("^[^\n]-:%d+: ", "", 1)))
+  end
 end
 
 return model_config

@@ -74,6 +74,11 @@ function serialize.value(value)
   if kind == "function" then
     local name = require "kl.activations".name_of(value)
     if name then return name end
+    for _, module in ipairs{"kl.losses", "kl.metrics"} do
+      for spelling, f in pairs(require(module).functions) do
+        if f == value then return spelling end
+      end
+    end
     errors.fail("a Lua function cannot be saved: give it as a class with get_config, and register the class")
   end
   if kind == "table" then
@@ -81,7 +86,7 @@ function serialize.value(value)
     if getmetatable(value) == nil or core.json.is_array(value) then
       local result, names = {}, false
       for key, v in pairs(value) do
-        result[key] = serialize.value(v)
+        result[key] = v == false and type(key) ~= "string" and null or serialize.value(v) -- an axis that is open
         names = names or type(key) == "string"
       end
       return names and result or array(result)
@@ -94,10 +99,35 @@ local function is_plain(value)
   local kind = type(value)
   if kind == "boolean" or kind == "number" or kind == "string" or value == nil then return true end
   if kind ~= "table" or getmetatable(value) ~= nil then return false end
-  for _, v in pairs(value) do
-    if not is_plain(v) then return false end
+  for key, v in pairs(value) do
+    local fits = type(key) == "string" and key ~= "kl_list" or math.type(key) == "integer" and key >= 1 and key <= #value
+    if not fits or not is_plain(v) then return false end
   end
   return true
+end
+
+--- A plain value as JSON can hold it: of a table with positions and names, the positions are its member kl_list.
+local function pack(value)
+  if value == nil then return null end
+  if type(value) ~= "table" then return value end
+  local list, named = {}, {}
+  for key, v in pairs(value) do
+    if type(key) == "string" then named[key] = pack(v) else list[key] = pack(v) end
+  end
+  if next(named) == nil then return array(list) end
+  if #list > 0 then named.kl_list = array(list) end
+  return named
+end
+
+local function unpack_value(value)
+  if value == null then return nil end
+  if type(value) ~= "table" then return value end
+  local result = {}
+  for key, v in pairs(value) do
+    if key ~= "kl_list" then result[key] = unpack_value(v) end
+  end
+  for i, v in ipairs(value.kl_list or {}) do result[i] = unpack_value(v) end
+  return result
 end
 
 --- The config of an object.  A user's class with its own init and no get_config of its own is remembered by the arguments it
@@ -120,7 +150,7 @@ local function config_of(object)
         end
       end
       local list = {}
-      for i = 1, given.n do list[i] = given[i] == nil and null or given[i] end
+      for i = 1, given.n do list[i] = pack(given[i]) end
       config.kl_args = array(list)
     end
   end
@@ -156,6 +186,13 @@ function serialize.with_custom_objects(objects, f, ...)
   return table.unpack(results, 2, results.n)
 end
 
+--- f(...), with the name of the file in front of the message if it fails.
+function serialize.named(name, f, ...)
+  local results = table.pack(pcall(f, ...))
+  if not results[1] then errors.fail("%s: %s", name, (tostring(results[2]):gsub("^[^\n]-:%d+: ", "", 1))) end
+  return table.unpack(results, 2, results.n)
+end
+
 local function known_names()
   local list = {}
   for name in pairs(custom_objects or {}) do list[#list + 1] = name end
@@ -178,7 +215,9 @@ function serialize.class_of(object)
   if module == nil or module == null or (type(module) == "string" and module:find("^keras")) then
     for _, kind in ipairs(kinds) do
       local own = kind.classes()[name]
-      if own and (type(module) ~= "string" or module:find(kind.module, 1, true) or module:find("^keras%.src") or module == "keras") then
+      local family = kind.module:gsub("^keras%.", "")
+      if own and (type(module) ~= "string" and full == nil or module == kind.module or module == "keras" or
+        type(module) == "string" and module:find("keras.src." .. family, 1, true) == 1) then
         return own
       end
     end
@@ -211,14 +250,16 @@ local function dtype_of(value)
   errors.fail("the dtype policy '%s' is not supported: float32 and float64 are", tostring(value))
 end
 
---- An object of a class from its config; keys the class does not know must say nothing (null, false).
-function serialize.construct(cls, config, what)
+--- An object of a class from its config; keys the class does not know must say nothing (null, false).  of_file: axes are as
+--- in a file, one less than in Lua and in what get_config gives.
+function serialize.construct(cls, config, what, of_file)
   local given = {}
   if config.kl_args then
     local list = {}
-    for i, v in ipairs(config.kl_args) do list[i] = v ~= null and v or nil end
+    for i, v in ipairs(config.kl_args) do list[i] = unpack_value(v) end
     local object = cls(table.unpack(list, 1, #config.kl_args))
-    if config.name ~= nil and config.name ~= null then object.name = config.name end
+    if type(config.name) == "string" then object.name = config.name end
+    if config.trainable == false and object.trainable then object.trainable = false end
     return object
   end
   local known = cls.params and cls.params.by_name or {}
@@ -230,7 +271,7 @@ function serialize.construct(cls, config, what)
       given.dtype = common.dtype and dtype_of(value) or nil
     elseif known[key] or common[key] or not own then
       value = decode(value)
-      if axes[key] then value = from_config_axis(value) end
+      if of_file and axes[key] then value = from_config_axis(value) end
       given[key] = value
     elseif value ~= null and value ~= false then
       errors.fail("%s has the option %s = %s, which is not supported", what or cls.__name, key, errors.show(value))
@@ -242,14 +283,21 @@ end
 --- An object from its {class_name, config, ...}.
 function serialize.deserialize(object)
   if type(object) == "string" then return object end
+  if object.class_name == "function" or object.class_name == "__lambda__" then
+    errors.fail("the function '%s' is code and is not loaded", type(object.config) == "string" and object.config or "lambda")
+  end
   if type(object.config) ~= "table" then errors.fail("the object of class '%s' has no config", tostring(object.class_name)) end
   local model = require "kl.saving.model_config".deserialize(object)
   if model then return model end
   local cls = serialize.class_of(object)
   local what = ("%s '%s'"):format(cls.__name, tostring(object.config.name))
   local from_config = rawget(cls, "from_config")
-  if from_config then return from_config(cls, decode(object.config)) end
-  return serialize.construct(cls, object.config, what)
+  if from_config then
+    local config = decode(object.config)
+    for name in pairs(cls.axis_params or {}) do config[name] = from_config_axis(config[name]) end
+    return from_config(cls, config)
+  end
+  return serialize.construct(cls, object.config, what, true)
 end
 
 return serialize

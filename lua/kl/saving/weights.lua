@@ -3,37 +3,61 @@ local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local names = require "kl.names"
-local tree = require "kl.tree"
 
 local weights = {}
 
---- Children in a list: keys are snake-cased class names, repeats numbered.
-local function add_container(path, items, visit)
-  local used = {}
-  for _, item in ipairs(items) do
-    local cls = class.of(item)
-    local key = cls and names.snake_case(cls.__name) or "container"
-    local n = used[key] or 0
-    used[key] = n + 1
-    if n > 0 then key = ("%s_%d"):format(key, n) end
-    visit(path .. "/" .. key, item)
-  end
+--- What Keras calls the class of an object: a functional model is a Functional.
+local function class_name(object)
+  local cls = class.of(object)
+  return object._graph and cls == require "kl.model" and "Functional" or cls.__name
 end
+
+--- The members of a list or table in a field that are objects or tables themselves: positions first, then names in order.
+local function members(value)
+  local list, names_in = {}, {}
+  for i = 1, #value do list[i] = value[i] end
+  for key in pairs(value) do
+    if type(key) == "string" then names_in[#names_in + 1] = key end
+  end
+  table.sort(names_in)
+  for _, name in ipairs(names_in) do list[#list + 1] = value[name] end
+  return list
+end
+
+local function is_container(value) return type(value) == "table" and getmetatable(value) == nil end
 
 --- Calls f(path, object, variables) for every object that has a group, parents first; each object once.
 local function walk(model, f)
   local Module, Layer, Model = require "kl.module", require "kl.layer", require "kl.model"
   local seen = {}
-  local function visit(path, object)
+  local visit
+
+  --- Children in a list: keys are snake-cased class names, repeats numbered.
+  local function visit_list(path, items)
+    local used = {}
+    for _, item in ipairs(items) do
+      local is_module = class.is(item, Module)
+      if is_module or is_container(item) then
+        local key = is_module and names.snake_case(class_name(item)) or "container"
+        local n = used[key] or 0
+        used[key] = n + 1
+        if n > 0 then key = ("%s_%d"):format(key, n) end
+        if is_module then
+          visit(path .. "/" .. key, item)
+        elseif not seen[item] then
+          seen[item] = true
+          visit_list(path .. "/" .. key, members(item))
+        end
+      end
+    end
+  end
+
+  function visit(path, object)
     if seen[object] then return end
     seen[object] = true
     f(path, object, Layer.order_variables(object:_own_variables()))
-    if class.is(object, Model) and (object._graph or object._stack) then
-      local items = {}
-      for _, layer in ipairs(object.layers) do items[#items + 1] = layer end
-      -- Keras lists a Sequential's Input too; it is weightless
-      if object._stack and object._input and not object._implicit_input then table.insert(items, 1, object._input) end
-      add_container(path .. "/layers", items, visit)
+    if class.is(object, Model) and (object._stack or object._graph) then
+      visit_list(path .. "/layers", object._stack or object._graph.layers) -- what is in fields besides has paths of its own
     end
     local fields = {}
     for _, key in ipairs(object._order) do
@@ -48,18 +72,9 @@ local function walk(model, f)
       local value = rawget(object, key)
       if class.is(value, Module) then
         visit(path .. "/" .. key, value)
-      elseif type(value) == "table" and getmetatable(value) == nil then
-        local items = {}
-        local field_names = #value == 0 and tree.names(value)
-        for _, name in ipairs(field_names or {}) do items[#items + 1] = value[name] end
-        for i = 1, #value do items[#items + 1] = value[i] end
-        local modules = {}
-        for _, item in ipairs(items) do
-          if class.is(item, Module) or type(item) == "table" and getmetatable(item) == nil then modules[#modules + 1] = item end
-        end
-        add_container(path .. "/" .. key, modules, function(p, item)
-          if class.of(item) then visit(p, item) end
-        end)
+      elseif is_container(value) and not seen[value] then
+        seen[value] = true
+        visit_list(path .. "/" .. key, members(value))
       end
     end
   end
@@ -87,6 +102,56 @@ local function shape_key(shape)
   return "(" .. table.concat(parts, ", ") .. (#parts == 1 and ",)" or ")")
 end
 
+--- The option `manifest` of the writer: the optimizer's class, and the paths of the weights it was built for, which are not
+--- those that are trainable now if layers were frozen in between.
+function weights.manifest(model)
+  local optimizer = model.optimizer
+  if not optimizer then return true end
+  local entries = {optimizer = class.of(optimizer).__name}
+  if optimizer.built then
+    local path_of, trained = {}, {}
+    walk(model, function(path, _, variables)
+      for i, v in ipairs(variables) do path_of[v] = ("%s/vars/%d"):format(path, i - 1) end
+    end)
+    for i, v in ipairs(optimizer._trained) do trained[i] = path_of[v] or "" end
+    entries.optimizer_trains = core.json.array(trained)
+  end
+  return entries
+end
+
+local function manifest_of(file)
+  return file:has_manifest() and core.json.decode(file:bytes("/kl/manifest")) or {}
+end
+
+--- Builds an optimizer that is not built yet for the weights that the one in the file was built for.
+function weights.build_optimizer(file, model)
+  local paths = manifest_of(file).optimizer_trains
+  local trained = model.trainable_weights
+  if type(paths) == "table" then
+    local variable_at, list = {}, {}
+    walk(model, function(path, _, variables)
+      for i, v in ipairs(variables) do variable_at[("%s/vars/%d"):format(path, i - 1)] = v end
+    end)
+    for i, path in ipairs(paths) do list[i] = variable_at[path] end
+    if #list == #paths then trained = list end
+  end
+  model.optimizer:build(trained)
+end
+
+--- Why a file's optimizer state is not that of the model, or nil.
+function weights.other_optimizer(file, optimizer)
+  local stored, own = manifest_of(file).optimizer, class.of(optimizer).__name
+  if type(stored) ~= "string" or stored == own then return nil end
+  return ("optimizer: the file has the state of %s, the model is compiled with %s"):format(stored, own)
+end
+
+--- The text of an error for what does not fit: everything, up to a dozen lines.
+function weights.misfit(path, model, problems)
+  local shown = {table.unpack(problems, 1, 12)}
+  if #problems > 12 then shown[13] = ("... and %d more"):format(#problems - 12) end
+  return ("%s does not fit model '%s':\n  %s"):format(path, model.name, table.concat(shown, "\n  "))
+end
+
 --- Reads a file's tree into a model.  What is missing, misshaped or left over is listed in one error; nothing is assigned
 --- unless everything fits, or skip_mismatch is set.
 ---@param file any  # of core.io.h5_open
@@ -101,6 +166,8 @@ function weights.read(file, model, options)
     used[path] = true
     if not d then
       problems[#problems + 1] = ("missing: %s (%s, shape %s)"):format(path, what, core.shape_text(v))
+    elseif d.problem then
+      problems[#problems + 1] = d.problem
     elseif shape_key(d.shape) ~= shape_key(v.shape) then
       problems[#problems + 1] = ("shape: %s is %s in the file, %s in the model (%s)"):format(path, shape_key(d.shape),
         core.shape_text(v), what)
@@ -117,13 +184,17 @@ function weights.read(file, model, options)
   if optimizer and not optimizer_stored then
     core.warn(("%s holds no optimizer state: the optimizer of model '%s' stays as it is"):format(options.path, model.name))
   elseif optimizer then
-    if not optimizer.built and stored["/optimizer/vars/2"] or (optimizer._schedule and stored["/optimizer/vars/1"]) then
-      optimizer:build(model.trainable_weights)
+    local other = weights.other_optimizer(file, optimizer)
+    if not other and (stored["/optimizer/vars/2"] or optimizer._schedule and stored["/optimizer/vars/1"]) then
+      weights.build_optimizer(file, model)
     end
     local count = 0
     for path in pairs(stored) do count = count + (path:find("^/optimizer/vars/%d+$") and 1 or 0) end
-    if count ~= #optimizer.variables then
-      problems[#problems + 1] = ("optimizer: the file has %d variables, '%s' has %d"):format(count, optimizer.name, #optimizer.variables)
+    if other then
+      problems[#problems + 1] = other
+    elseif count ~= #optimizer.variables then
+      problems[#problems + 1] = ("optimizer: the file has %d variables, '%s' has %d"):format(count, optimizer.name,
+        #optimizer.variables)
     else
       for i, v in ipairs(optimizer.variables) do take(("/optimizer/vars/%d"):format(i - 1), v, v.path) end
     end
@@ -134,12 +205,12 @@ function weights.read(file, model, options)
   end
   table.sort(extra)
   for _, path in ipairs(extra) do
-    problems[#problems + 1] = ("unused: %s (shape %s) has no place in the model"):format(path, shape_key(stored[path].shape))
+    local shape = stored[path].shape
+    problems[#problems + 1] = ("unused: %s%s has no place in the model"):format(path,
+      shape and " (shape " .. shape_key(shape) .. ")" or "")
   end
   if #problems > 0 then
-    local shown = {table.unpack(problems, 1, 12)}
-    if #problems > 12 then shown[13] = ("... and %d more"):format(#problems - 12) end
-    local text = ("%s does not fit model '%s':\n  %s"):format(options.path, model.name, table.concat(shown, "\n  "))
+    local text = weights.misfit(options.path, model, problems)
     if not options.skip_mismatch then errors.fail("%s", text) end
     core.warn(text)
   end
