@@ -21,8 +21,8 @@ static lua_State *current;
 
 static size_t debt; /* bytes of new tensors the collector has not heard of */
 
-#define DEBT_STEP ((size_t)1 << 20)      /* bytes of new tensors between two steps of the collector */
-#define CYCLE_BYTES ((uint64_t)32 << 20) /* bytes of new tensors per full cycle, at least */
+#define YOUNG_BYTES ((size_t)2 << 20)    /* bytes of new tensors between two young collections */
+#define SLACK_BYTES ((uint64_t)32 << 20) /* by which live bytes may grow until everything is collected, at least */
 
 /* A coroutine's context goes: another coroutine may get the same address, so nothing may remember it. */
 static int close_context(lua_State *L) {
@@ -127,28 +127,32 @@ bool kl_bind_retry(lua_State *L, kl_status status) {
   return true;
 }
 
-/* Lua cannot see tensor bytes, so the collector is stepped in proportion to them: one full cycle of the Lua heap for
- * every CYCLE_BYTES, or half the live tensor bytes, or the size of the Lua heap, whichever is most.  Dead tensors are
- * then at most about twice that, and the cost per byte does not grow with either heap. */
+/* Lua cannot see tensor bytes, so they are counted here.  Every YOUNG_BYTES of new tensors a young collection frees
+ * those that died meanwhile, at a cost that does not grow with the heap; their memory is used again while the caches
+ * still have it, which is worth a factor of two on a training step (docs/experiments.md, 4).  A tensor that two young
+ * collections found alive is old, and is found dead only when everything is collected: when live bytes have grown by
+ * half, by SLACK_BYTES, or by the size of the Lua heap, whichever is most, since that was done last.  So dead tensors
+ * hold at most about that much, and the cost per byte stays bounded too. */
 void kl_bind_add_debt(lua_State *L, const kl_tensor *t) {
+  static uint64_t limit = SLACK_BYTES; /* of live bytes, until everything is collected */
   if (t->storage == NULL || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) > 1) {
     return; /* counted once per storage: a view costs nothing */
   }
   debt += t->storage->bytes;
-  if (debt < DEBT_STEP) {
+  if (debt < YOUNG_BYTES) {
     return;
   }
-  uint64_t paid = debt;
   debt = 0;
   if (lua_gc(L, LUA_GCISRUNNING) <= 0) { /* stopped, or -1: called by a finalizer */
     return;
   }
-  uint64_t lua_kib = (uint64_t)lua_gc(L, LUA_GCCOUNT);
-  uint64_t cycle = kl_alloc_get_stats().live_bytes / 2;
-  cycle = cycle < CYCLE_BYTES ? CYCLE_BYTES : cycle;
-  cycle = cycle < lua_kib * 1024 ? lua_kib * 1024 : cycle;
-  uint64_t kib = lua_kib * paid / cycle + 1;
-  lua_gc(L, LUA_GCSTEP, kib > INT_MAX ? INT_MAX : (int)kib);
+  lua_gc(L, LUA_GCSTEP, 0);
+  if (kl_alloc_get_stats().live_bytes > limit) {
+    lua_gc(L, LUA_GCCOLLECT);
+    uint64_t live = kl_alloc_get_stats().live_bytes, heap = (uint64_t)lua_gc(L, LUA_GCCOUNT) * 1024;
+    uint64_t slack = heap > SLACK_BYTES ? heap : SLACK_BYTES;
+    limit = live + (live / 2 > slack ? live / 2 : slack);
+  }
 }
 
 /* Edits from a to b, at most `limit`: a letter put in, left out or replaced, or two neighbours exchanged. */
@@ -224,6 +228,7 @@ void kl_bind_new_weak_table(lua_State *L, const char *mode) {
 }
 
 void kl_bind_open_state(lua_State *L) {
+  lua_gc(L, LUA_GCGEN, 0, 0); /* see kl_bind_add_debt; a script may choose otherwise */
   kl_bind_new_weak_table(L, "k");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &contexts_key);
   lua_pushboolean(L, false); /* the entry is there: setting it later needs no memory */
