@@ -282,6 +282,7 @@ end)
 describe("kl.so", function()
   local train = [[
     local kl = require "kl"
+    kl.set_seed(1)
     local model = kl.Sequential{kl.Input{3}, kl.layers.Dense{4, activation = "relu"}, kl.layers.Dense{1}}
     model:compile{optimizer = "adam", loss = "mse"}
     local x, y = kl.ones{8, 3}, kl.zeros{8, 1}

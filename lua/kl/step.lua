@@ -21,4 +21,4 @@ end
 
 --- f(...), as a step.
 ---@param f function
-return function(f, ...) return finish(core.call_step(xpcall, f, handler, ...)) end
+return function(f, ...) return finish(core.call_step(handler, f, ...)) end

@@ -141,6 +141,9 @@ void kl_bind_open_graph(lua_State *L, int core);
 /* record.c */
 void kl_bind_open_record(lua_State *L, int core);
 
+/* step.c */
+void kl_bind_open_step(lua_State *L, int core);
+
 /* io.c, json.c */
 void kl_bind_open_io(lua_State *L, int core);
 void kl_bind_open_json(lua_State *L, int core);

@@ -99,13 +99,6 @@ static int kind(lua_State *L) {
   return 1;
 }
 
-/* core.call_step(f, ...): calls f; it cannot yield out of the call. */
-static int call_step(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-  return lua_gettop(L);
-}
-
 /* core.program_folder(): the folder of the program, or of kl.so; nil if the system does not tell. */
 static int program_folder(lua_State *L) {
   Dl_info info;
@@ -243,7 +236,6 @@ int luaopen_kl_core(lua_State *L) {
       {"program_folder", program_folder},
       {"is_program", is_program},
       {"traceback", kl_program_traceback},
-      {"call_step", call_step},
       {"warn", warn},
       {"is_terminal", is_terminal},
       {"id", id},
@@ -259,6 +251,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_ops(L, core);
   kl_bind_open_tape(L, core);
   kl_bind_open_record(L, core);
+  kl_bind_open_step(L, core);
   kl_bind_open_json(L, core);
   kl_bind_open_io(L, core);
   kl_bind_open_graph(L, core);

@@ -327,15 +327,29 @@ static void push_element(lua_State *L, const kl_tensor *t, int64_t i) {
   }
 }
 
-/* The argument as a tensor with a value, borrowed: a variable's current one, too. */
-static kl_tensor *check_value(lua_State *L) {
-  kl_bind_enter(L);
+/* Argument 1, a tensor or a variable, with its value at this point of the program; borrowed.  What is read while a step
+ * is recorded outlives the step. */
+static kl_tensor *read_value(lua_State *L) {
   kl_variable *v = kl_bind_to_variable(L, 1);
-  kl_tensor *t = v != NULL ? v->value : kl_bind_check_tensor(L, 1);
+  kl_tensor *t;
+  if (v == NULL) {
+    t = kl_bind_check_tensor(L, 1);
+  } else if (kl_variable_read(v, &t) != KL_OK) {
+    kl_bind_raise(L);
+  } else {
+    kl_tensor_release(t); /* the variable, or the recording, holds it */
+  }
   if (kl_tensor_read(t) != KL_OK) {
     kl_bind_raise(L);
   }
+  kl_bind_promote(L, 1);
   return t;
+}
+
+/* The same for what is a number to Lua. */
+static kl_tensor *check_value(lua_State *L) {
+  kl_bind_enter(L);
+  return read_value(L);
 }
 
 static int item(lua_State *L) {
@@ -377,8 +391,8 @@ static int print_tensor(lua_State *L) {
     return 1;
   }
   kl_tensor *t = kind == KL_BIND_VARIABLE ? kl_bind_check_variable(L, 1)->value : kl_bind_check_tensor(L, 1);
-  if (!(t->flags & KL_TENSOR_SYMBOLIC) && !kl_tensor_has_value(t)) {
-    kl_tensor_read(t);
+  if (!(t->flags & KL_TENSOR_SYMBOLIC)) {
+    t = read_value(L);
   }
   luaL_Buffer b;
   size_t size = kl_print_size(t);

@@ -37,11 +37,41 @@ typedef struct kl_kernel {
   kl_status (*run)(const kl_call *c);
   size_t (*scratch)(const kl_call *c); /* bytes, or NULL for none */
   const kl_tile *tiles;                /* elementwise: by dtype of the last input, or NULL */
+  kl_tile (*tile)(const kl_call *c);   /* elementwise: where the choice needs more than that */
 } kl_kernel;
+
+/* Elementwise kernels joined: walked once, tile by tile, each op's result staying in the caches for the next.  An
+ * element goes through the same tile functions as in single calls, so joining changes no bit. */
+#define KL_TILE_MAX_INPUTS 8
+#define KL_FUSED_MAX_OPS 48
+#define KL_FUSED_MAX_VIEWS 48
+#define KL_FUSED_MAX_TEMPS 24
+typedef struct kl_fused_op {
+  kl_tile tile;
+  int nin;
+  int in[KL_TILE_MAX_INPUTS]; /* r < nviews: a view; otherwise the temporary r - nviews */
+  int out;                    /* likewise */
+} kl_fused_op;
+
+typedef struct kl_fused {
+  kl_shape shape; /* of the walk: all outputs have it, and all views are broadcast to it */
+  int nops, nviews, noutputs, ntemps;
+  const kl_fused_op *ops; /* in an order in which each reads what others before it wrote */
+  const kl_view *views;   /* the first noutputs are outputs, contiguous */
+} kl_fused;
 
 typedef struct kl_device {
   const char *name;
   kl_status (*run)(int op, const kl_call *c); /* c->kernel and c->scratch are filled in by it */
+  /* The same in two parts, for plans: prepare chooses the kernel (which depends on dtypes, shapes and strides, never on
+   * data) and tells its scratch; execute runs it, between enter and leave, which set and restore the floating-point
+   * state. */
+  kl_status (*prepare)(int op, kl_call *c, size_t *scratch);
+  kl_status (*execute)(const kl_call *c);
+  kl_tile (*tile)(int op, const kl_call *c); /* the tile function of an elementwise call, or NULL */
+  void (*execute_fused)(const kl_fused *f);
+  unsigned (*enter)(void);
+  void (*leave)(unsigned state);
   void (*synchronize)(void);
 } kl_device;
 

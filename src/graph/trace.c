@@ -1,35 +1,11 @@
 /* The trace: a list of steps, each a node with its outputs or an assignment. */
-#include "graph/trace.h"
+#include "graph/recording.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "op/apply.h"
 #include "op/assign.h"
-
-typedef struct step {
-  kl_node *node;         /* owned; NULL for an assignment */
-  kl_variable *variable; /* owned; of an assignment */
-  int64_t first;         /* index of the first output, or of the assigned tensor, in `tensors` */
-} step;
-
-/* What a variable holds after the assignments recorded so far. */
-typedef struct version {
-  kl_variable *variable; /* borrowed from its step */
-  kl_tensor *value;      /* owned; carries the variable's id */
-} version;
-
-struct kl_trace {
-  kl_recorder recorder; /* first: the door's pointer is ours */
-  kl_context *context;  /* where it records, or NULL */
-  step *steps;
-  int64_t count, capacity, done; /* steps [0, done) have run */
-  kl_tensor **tensors;
-  int64_t tensor_count, tensor_capacity;
-  version *versions;
-  int64_t version_count, version_capacity;
-  int64_t reads;
-};
 
 static kl_status reserve(void **list, size_t element, int64_t needed, int64_t *capacity) {
   if (needed <= *capacity) {
@@ -57,15 +33,23 @@ static kl_status record(kl_recorder *r, kl_node *node, kl_tensor *const *out) {
   KL_TRY(reserve((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
   KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + node->nout, &t->tensor_capacity));
   node->mark = t->tensor_count;
-  t->steps[t->count++] = (step){.node = kl_node_retain(node), .first = t->tensor_count};
+  t->steps[t->count++] = (kl_step){.node = kl_node_retain(node), .first = t->tensor_count};
   for (int i = 0; i < node->nout; i++) {
     t->tensors[t->tensor_count++] = kl_tensor_retain(out[i]);
   }
   return KL_OK;
 }
 
-/* Gives a recorded tensor, or an alias of one, the value of another. */
-static void fill(kl_tensor *recorded, const kl_tensor *value) {
+int64_t kl_trace_index(const kl_trace *trace, const kl_tensor *t) {
+  if (t->node == NULL || t->flags & KL_TENSOR_SYMBOLIC) {
+    return -1;
+  }
+  int64_t index = t->node->mark + t->index;
+  bool own = index >= 0 && index < trace->tensor_count && trace->tensors[index]->node == t->node;
+  return own ? index : -1;
+}
+
+void kl_trace_fill(kl_tensor *recorded, const kl_tensor *value) {
   if (recorded->storage == NULL) {
     memcpy(recorded->strides, value->strides, sizeof value->strides);
     recorded->offset = value->offset;
@@ -78,7 +62,7 @@ static void resolve(kl_trace *t, kl_tensor *tensor) {
   if (tensor->storage == NULL && tensor->weak == KL_STRONG && tensor->node != NULL) {
     kl_tensor *original = t->tensors[tensor->node->mark + tensor->index];
     if (original->storage != NULL) {
-      fill(tensor, original);
+      kl_trace_fill(tensor, original);
     }
   }
 }
@@ -91,7 +75,7 @@ static kl_status read_value(kl_recorder *r, kl_tensor *tensor) {
   return tensor->storage != NULL ? KL_OK : kl_fail(KL_ESTATE, "this tensor belongs to a finished step");
 }
 
-static version *find_version(kl_trace *t, const kl_variable *v) {
+static kl_version *find_version(kl_trace *t, const kl_variable *v) {
   for (int64_t i = 0; i < t->version_count; i++) {
     if (t->versions[i].variable == v) {
       return &t->versions[i];
@@ -101,7 +85,7 @@ static version *find_version(kl_trace *t, const kl_variable *v) {
 }
 
 static kl_status variable_value(kl_recorder *r, kl_variable *v, kl_tensor **out) {
-  version *found = find_version((kl_trace *)r, v);
+  kl_version *found = find_version((kl_trace *)r, v);
   *out = kl_tensor_retain(found != NULL ? found->value : v->value);
   return KL_OK;
 }
@@ -122,14 +106,14 @@ static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   KL_TRY(reserve((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
   kl_tensor *named;
   KL_TRY(name_after(value, v, &named));
-  version *found = find_version(t, v);
+  kl_version *found = find_version(t, v);
   if (found == NULL) {
     found = &t->versions[t->version_count++];
-    *found = (version){.variable = v};
+    *found = (kl_version){.variable = v};
   }
   kl_tensor_release(found->value);
   found->value = named;
-  t->steps[t->count++] = (step){.variable = kl_variable_retain(v), .first = t->tensor_count};
+  t->steps[t->count++] = (kl_step){.variable = kl_variable_retain(v), .first = t->tensor_count};
   t->tensors[t->tensor_count++] = kl_tensor_retain(value);
   t->tensors[t->tensor_count++] = kl_tensor_retain(named);
   return KL_OK;
@@ -167,13 +151,14 @@ void kl_trace_clear(kl_trace *t) {
     kl_tensor_release(t->versions[i].value);
   }
   for (int64_t i = 0; i < t->tensor_count; i++) {
+    kl_tensor_forget_origin(t->tensors[i]); /* one that lives on must not keep the step's nodes alive */
     kl_tensor_release(t->tensors[i]);
   }
   for (int64_t i = 0; i < t->count; i++) {
     kl_node_release(t->steps[i].node);
     kl_variable_release(t->steps[i].variable);
   }
-  t->count = t->done = t->tensor_count = t->version_count = t->reads = 0;
+  t->count = t->done = t->tensor_count = t->version_count = t->kept_count = t->reads = 0;
 }
 
 void kl_trace_release(kl_trace *t) {
@@ -185,10 +170,11 @@ void kl_trace_release(kl_trace *t) {
   kl_free(t->steps, (size_t)t->capacity * sizeof *t->steps);
   kl_free(t->tensors, (size_t)t->tensor_capacity * sizeof *t->tensors);
   kl_free(t->versions, (size_t)t->version_capacity * sizeof *t->versions);
+  kl_free(t->kept, (size_t)t->kept_capacity * sizeof *t->kept);
   kl_free(t, sizeof *t);
 }
 
-static kl_status run_node(kl_trace *t, const step *s) {
+static kl_status run_node(kl_trace *t, const kl_step *s) {
   kl_tensor *in[KL_MAX_INPUTS], *out[KL_MAX_OUTPUTS];
   for (int i = 0; i < s->node->nin; i++) {
     in[i] = s->node->in[i].value;
@@ -196,7 +182,7 @@ static kl_status run_node(kl_trace *t, const step *s) {
   }
   KL_TRY(kl_apply_all(s->node, in, out));
   for (int i = 0; i < s->node->nout; i++) {
-    fill(t->tensors[s->first + i], out[i]);
+    kl_trace_fill(t->tensors[s->first + i], out[i]);
     kl_tensor_release(out[i]);
   }
   return KL_OK;
@@ -208,13 +194,13 @@ kl_status kl_trace_run(kl_trace *t) {
   kl_status status = KL_OK;
   kl_context_now = &plain;
   while (t->done < t->count && status == KL_OK) {
-    const step *s = &t->steps[t->done];
+    const kl_step *s = &t->steps[t->done];
     if (s->node != NULL) {
       status = run_node(t, s);
     } else {
       kl_tensor *value = t->tensors[s->first], *named = t->tensors[s->first + 1];
       resolve(t, value);
-      fill(named, value);
+      kl_trace_fill(named, value);
       status = kl_variable_assign(s->variable, value);
     }
     t->done += status == KL_OK;
@@ -222,6 +208,15 @@ kl_status kl_trace_run(kl_trace *t) {
   kl_context_now = context;
   return status;
 }
+
+kl_status kl_trace_keep(kl_trace *t, kl_tensor *tensor) {
+  KL_TRY(reserve((void **)&t->kept, sizeof *t->kept, t->kept_count + 1, &t->kept_capacity));
+  t->kept[t->kept_count++] = tensor;
+  return KL_OK;
+}
+
+int64_t kl_trace_kept_count(const kl_trace *t) { return t->kept_count; }
+kl_tensor *kl_trace_kept(const kl_trace *t, int64_t i) { return t->kept[i]; }
 
 int64_t kl_trace_count(const kl_trace *t) { return t->count; }
 int64_t kl_trace_reads(const kl_trace *t) { return t->reads; }

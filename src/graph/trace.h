@@ -23,6 +23,12 @@ kl_status kl_trace_run(kl_trace *trace);
 /* Forgets all nodes, tensors and versions; keeps its memory for the next recording. */
 void kl_trace_clear(kl_trace *trace);
 
+/* The tensor, one of this trace, gets its value at the end of the step even if the step does not return it. */
+kl_status kl_trace_keep(kl_trace *trace, kl_tensor *tensor);
+
+int64_t kl_trace_kept_count(const kl_trace *trace);
+kl_tensor *kl_trace_kept(const kl_trace *trace, int64_t i);
+
 /* How many nodes and assignments were recorded, and how many values were asked for while recording. */
 int64_t kl_trace_count(const kl_trace *trace);
 int64_t kl_trace_reads(const kl_trace *trace);

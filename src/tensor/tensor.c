@@ -50,6 +50,7 @@ static kl_tensor *tensor_alloc(kl_dtype dtype) {
     t->index = 0;
     t->variable = NULL;
     t->logits = NULL;
+    t->marked_by = 0;
     live++;
   }
   return t;
@@ -139,6 +140,15 @@ kl_status kl_tensor_new_weak_float(double value, kl_tensor **out) {
   }
   (*out)->scalar.number = value;
   return KL_OK;
+}
+
+void kl_tensor_forget_origin(kl_tensor *t) {
+  kl_node *node = t->node;
+  kl_tensor *logits = t->logits;
+  t->node = NULL;
+  t->logits = NULL;
+  kl_node_release(node);
+  kl_tensor_release(logits);
 }
 
 kl_tensor *kl_tensor_retain(kl_tensor *t) {

@@ -52,6 +52,8 @@ typedef struct kl_tensor {
   struct kl_variable *variable;  /* not owned; the variable whose value this is */
   struct kl_tensor *logits;      /* owned, an alias; what this is the softmax or sigmoid of, for losses (design 3) */
   const struct kl_op *logits_op; /* which of the two */
+  uint64_t marked_by;            /* a number given to the tensor, `mark`, and by which walk (graph/program.c) */
+  int32_t mark;
 } kl_tensor;
 
 /* What a tensor would be: all that `infer` needs to know and gives. */
@@ -82,6 +84,9 @@ kl_status kl_tensor_new_alias(const kl_tensor *t, kl_tensor **out);
 /* Lua numbers. */
 kl_status kl_tensor_new_weak_int(int64_t value, kl_tensor **out);
 kl_status kl_tensor_new_weak_float(double value, kl_tensor **out);
+
+/* Lets go of the node it came from and of its logits: it is a plain tensor from now on. */
+void kl_tensor_forget_origin(kl_tensor *t);
 
 kl_tensor *kl_tensor_retain(kl_tensor *t);
 void kl_tensor_release(kl_tensor *t); /* NULL is allowed */

@@ -13,6 +13,8 @@ typedef struct kl_variable {
   bool trainable;
   uint64_t id;
   kl_tensor *value;
+  uint64_t marked_by; /* as in kl_tensor */
+  int32_t mark;
 } kl_variable;
 
 /* A variable that starts with a copy of `initial` (which needs a value and is not weak). */

@@ -7,6 +7,7 @@
 #include "device/cpu/blas.h"
 #include "device/cpu/kernels.h"
 #include "device/cpu/pool.h"
+#include "device/cpu/tiles.h"
 #include "device/device.h"
 
 typedef struct level {
@@ -89,13 +90,29 @@ const char *kl_device_blas_name(void) { return kl_blas_name(); }
 int kl_device_threads(void) { return kl_pool_threads(); }
 kl_status kl_device_set_threads(int n) { return kl_pool_set_threads(n); }
 
+static kl_status prepare(int op, kl_call *c, size_t *scratch) {
+  c->kernel = current()->kernels[op];
+  if (c->kernel == NULL) {
+    return kl_fail(KL_EUNSUPPORTED, "kl.%s has no kernel on the CPU", c->name);
+  }
+  *scratch = c->kernel->scratch == NULL ? 0 : c->kernel->scratch(c);
+  return KL_OK;
+}
+
+static kl_status execute(const kl_call *c) { return c->kernel->run(c); }
+
+static kl_tile tile(int op, const kl_call *c) {
+  const kl_kernel *kernel = current()->kernels[op];
+  if (kernel == NULL || (kernel->tiles == NULL && kernel->tile == NULL)) {
+    return NULL;
+  }
+  return kernel->tile != NULL ? kernel->tile(c) : kernel->tiles[c->in[c->nin - 1].dtype];
+}
+
 static kl_status run(int op, const kl_call *given) {
   kl_call c = *given;
-  c.kernel = current()->kernels[op];
-  if (c.kernel == NULL) {
-    return kl_fail(KL_EUNSUPPORTED, "kl.%s has no kernel on the CPU", c.name);
-  }
-  size_t scratch = c.kernel->scratch == NULL ? 0 : c.kernel->scratch(&c);
+  size_t scratch = 0;
+  KL_TRY(prepare(op, &c, &scratch));
   if (scratch > 0) {
     c.scratch = kl_alloc(scratch);
     if (c.scratch == NULL) {
@@ -112,6 +129,16 @@ static kl_status run(int op, const kl_call *given) {
 static void synchronize(void) {}
 
 const kl_device *kl_device_default(void) {
-  static const kl_device cpu = {.name = "cpu", .run = run, .synchronize = synchronize};
+  static const kl_device cpu = {
+      .name = "cpu",
+      .run = run,
+      .prepare = prepare,
+      .execute = execute,
+      .tile = tile,
+      .execute_fused = kl_tiles_run_fused,
+      .enter = kl_pool_set_float,
+      .leave = kl_pool_restore_float,
+      .synchronize = synchronize,
+  };
   return &cpu;
 }

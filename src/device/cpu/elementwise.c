@@ -240,6 +240,7 @@ static const kl_tile conversions[KL_DTYPE_COUNT][KL_DTYPE_COUNT] = {
     [KL_INT64] = CONVERSION_ROW(i64),   [KL_UINT8] = CONVERSION_ROW(u8),    [KL_BOOL] = CONVERSION_ROW(u8),
 };
 
-static kl_status run_cast(const kl_call *c) { return kl_tiles_run(c, conversions[c->in[0].dtype][c->out[0].dtype]); }
+static kl_tile cast_tile(const kl_call *c) { return conversions[c->in[0].dtype][c->out[0].dtype]; }
+static kl_status run_cast(const kl_call *c) { return kl_tiles_run(c, cast_tile(c)); }
 
-const kl_kernel KL_K(cast) = {.run = run_cast};
+const kl_kernel KL_K(cast) = {.run = run_cast, .tile = cast_tile};

@@ -9,13 +9,15 @@
 #include "device/device.h"
 
 #define KL_TILE 256 /* elements per buffered tile */
-#define KL_TILE_MAX_INPUTS 8
 
 /* Applies `tile` to the inputs of `c`, all of the output's shape, and writes output 0. */
 kl_status kl_tiles_run(const kl_call *c, kl_tile tile);
 
 /* The `run` of an elementwise kernel: the tile for the dtype of the last input. */
 kl_status kl_tiles_run_elementwise(const kl_call *c);
+
+/* Runs joined elementwise kernels (device.h). */
+void kl_tiles_run_fused(const kl_fused *f);
 
 /* Copies between views of one shape and dtype, whatever their strides. */
 void kl_tiles_copy(const kl_view *from, const kl_view *to);

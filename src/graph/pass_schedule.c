@@ -1,0 +1,91 @@
+/* The order of items, and which are joined.
+ *
+ * Items are taken in program order as soon as what they read is there.  Around an elementwise item every other
+ * elementwise item of the same shape that is ready joins its group, the group's own results counting as there: a chain
+ * becomes one walk, and so do chains side by side (the updates of an optimizer). */
+#include <string.h>
+
+#include "graph/lowered.h"
+
+typedef struct state {
+  kl_lowered *l;
+  int *missing; /* per item: how many of its inputs are not there yet; -1: done */
+  int nscheduled;
+  int first; /* items before it are done */
+} state;
+
+static int count_missing(const kl_lowered *l, const kl_item *item) {
+  int missing = 0;
+  for (int k = 0; k < item->nin; k++) {
+    missing += l->buffers[item->in[k].buffer].writer >= 0;
+  }
+  return missing;
+}
+
+/* Takes an item: those that read its outputs miss one input less. */
+static void take(state *s, int index, int group) {
+  kl_lowered *l = s->l;
+  kl_item *item = &l->items[index];
+  item->group = group;
+  item->order = s->nscheduled;
+  l->scheduled[s->nscheduled++] = index;
+  s->missing[index] = -1;
+  for (int i = index + 1; i < l->nitems; i++) {
+    const kl_item *reader = &l->items[i];
+    if (s->missing[i] <= 0) {
+      continue;
+    }
+    for (int k = 0; k < reader->nin; k++) {
+      s->missing[i] -= l->buffers[reader->in[k].buffer].writer == index;
+    }
+  }
+  while (s->first < l->nitems && s->missing[s->first] < 0) {
+    s->first++;
+  }
+}
+
+static int operands(const kl_item *item) { return item->nin + item->nout; }
+
+/* Adds every ready item of that shape, in order; one may make another ready, so until nothing changes. */
+static void fill_group(state *s, kl_group *g, int group, const kl_shape *shape, int used) {
+  for (int i = s->first; i < s->l->nitems; i++) {
+    const kl_item *item = &s->l->items[i];
+    if (s->missing[i] != 0 || item->tile == NULL || !kl_shape_equal(&item->out[0].spec.shape, shape)) {
+      continue;
+    }
+    if (g->count == KL_FUSED_MAX_TEMPS || used + operands(item) > KL_FUSED_MAX_VIEWS) {
+      return;
+    }
+    used += operands(item);
+    take(s, i, group);
+    g->count++;
+  }
+}
+
+kl_status kl_pass_schedule(kl_lowered *l) {
+  state s = {.l = l};
+  s.missing = kl_region_alloc(&l->region, ((size_t)l->nitems + 1) * sizeof *s.missing);
+  if (s.missing == NULL) {
+    return KL_ENOMEM;
+  }
+  for (int i = 0; i < l->nitems; i++) {
+    s.missing[i] = l->items[i].live ? count_missing(l, &l->items[i]) : -1;
+  }
+  while (s.first < l->nitems && s.missing[s.first] < 0) {
+    s.first++;
+  }
+  while (s.first < l->nitems) {
+    int next = s.first; /* the first item that is not done is always ready: items are in program order */
+    kl_group *g = &l->groups[l->ngroups];
+    *g = (kl_group){.first = s.nscheduled, .count = 1};
+    const kl_item *item = &l->items[next];
+    int used = operands(item);
+    take(&s, next, l->ngroups);
+    if (item->tile != NULL) {
+      fill_group(&s, g, l->ngroups, &item->out[0].spec.shape, used);
+      g->fused = g->count > 1;
+    }
+    l->ngroups++;
+  }
+  return KL_OK;
+}

@@ -1,0 +1,372 @@
+/* Plans: from the lowered step to prepared calls, and running them. */
+#include "graph/plan.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "graph/lowered.h"
+
+/* Where the address of one view comes from at each run. */
+typedef struct patch {
+  kl_view *view;
+  int buffer;
+  int64_t offset; /* bytes */
+} patch;
+
+typedef struct plan_call {
+  bool fused;
+  kl_call call;
+  size_t scratch; /* bytes, at the arena's end */
+  kl_fused joined;
+} plan_call;
+
+typedef struct plan {
+  struct plan *next; /* in the cache, latest use first */
+  uint64_t hash;
+  int64_t nwords;
+  uint64_t *words;
+  kl_lowered l;
+  plan_call *calls;
+  int ncalls;
+  patch *patches;
+  int npatches;
+  char **bases;     /* per buffer: its address in this run */
+  int64_t *cells;   /* per buffer of a scalar, at its number */
+  size_t *results;  /* bytes of each result storage */
+  kl_tensor **made; /* storages of this run: results, then new values of variables */
+  size_t arena, scratch;
+} plan;
+
+#define MAX_PLANS 64 /* in the cache */
+
+static struct {
+  plan *plans;
+  int count;
+  uint64_t hits, misses;
+  char *arena;
+  size_t arena_bytes;
+  kl_program program; /* of the recording that is being executed; keeps its memory */
+} cache;
+
+static void add_patch(plan *p, kl_view *view, const kl_value *v) {
+  kl_lowered_view(v, view);
+  p->patches[p->npatches++] = (patch){view, v->buffer, v->offset * (int64_t)kl_dtype_size(v->spec.dtype)};
+}
+
+static kl_status make_single(plan *p, plan_call *c, const kl_item *item) {
+  kl_view *views = kl_region_alloc(&p->l.region, sizeof *views * (size_t)(item->nin + item->nout));
+  if (views == NULL) {
+    return KL_ENOMEM;
+  }
+  for (int k = 0; k < item->nin; k++) {
+    add_patch(p, &views[k], &item->in[k]);
+  }
+  for (int k = 0; k < item->nout; k++) {
+    add_patch(p, &views[item->nin + k], &item->out[k]);
+  }
+  c->call = (kl_call){.name = item->op->name, .attrs = item->attrs, .nin = item->nin, .nout = item->nout, .in = views};
+  c->call.out = views + item->nin;
+  KL_TRY(kl_device_default()->prepare((int)item->op->id, &c->call, &c->scratch));
+  p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
+  return KL_OK;
+}
+
+/* Finds or adds a view of the group; the first noutputs places are taken by outputs already. */
+static int view_number(const kl_fused *f, kl_value *const *values, const kl_value *v) {
+  for (int i = 0; i < f->nviews; i++) {
+    const kl_value *other = values[i];
+    if (other->buffer == v->buffer && other->offset == v->offset && other->spec.dtype == v->spec.dtype &&
+        kl_shape_equal(&other->spec.shape, &v->spec.shape) &&
+        memcmp(other->strides, v->strides, sizeof v->strides[0] * (size_t)v->spec.shape.ndim) == 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+static kl_status make_fused(plan *p, plan_call *c, const kl_group *g) {
+  kl_lowered *l = &p->l;
+  kl_fused *f = &c->joined;
+  kl_value *values[KL_FUSED_MAX_VIEWS];
+  kl_fused_op *ops = kl_region_alloc(&l->region, sizeof *ops * (size_t)g->count);
+  if (ops == NULL) {
+    return KL_ENOMEM;
+  }
+  c->fused = true;
+  f->shape = l->items[l->scheduled[g->first]].out[0].spec.shape;
+  f->nops = g->count;
+  for (int i = 0; i < g->count; i++) {
+    kl_item *item = &l->items[l->scheduled[g->first + i]];
+    const kl_buffer *b = &l->buffers[item->out[0].buffer];
+    if (b->place == KL_PLACE_TILE) {
+      f->ntemps = b->number >= f->ntemps ? b->number + 1 : f->ntemps;
+    } else {
+      values[f->nviews++] = &item->out[0];
+    }
+  }
+  f->noutputs = f->nviews;
+  for (int i = 0; i < g->count; i++) {
+    kl_item *item = &l->items[l->scheduled[g->first + i]];
+    for (int k = 0; k < item->nin; k++) {
+      if (l->buffers[item->in[k].buffer].place != KL_PLACE_TILE && view_number(f, values, &item->in[k]) < 0) {
+        values[f->nviews++] = &item->in[k];
+      }
+    }
+  }
+  kl_view *views = kl_region_alloc(&l->region, sizeof *views * (size_t)f->nviews);
+  if (views == NULL) {
+    return KL_ENOMEM;
+  }
+  for (int i = 0; i < f->nviews; i++) {
+    add_patch(p, &views[i], values[i]);
+  }
+  for (int i = 0; i < g->count; i++) {
+    const kl_item *item = &l->items[l->scheduled[g->first + i]];
+    ops[i].tile = item->tile;
+    ops[i].nin = item->nin;
+    for (int k = 0; k < item->nin; k++) {
+      const kl_buffer *b = &l->buffers[item->in[k].buffer];
+      ops[i].in[k] = b->place == KL_PLACE_TILE ? f->nviews + b->number : view_number(f, values, &item->in[k]);
+    }
+    const kl_buffer *b = &l->buffers[item->out[0].buffer];
+    ops[i].out = b->place == KL_PLACE_TILE ? f->nviews + b->number : view_number(f, values, &item->out[0]);
+  }
+  f->ops = ops;
+  f->views = views;
+  return KL_OK;
+}
+
+static kl_status make_calls(plan *p) {
+  kl_lowered *l = &p->l;
+  size_t operands = 0;
+  for (int i = 0; i < l->nitems; i++) {
+    operands += (size_t)(l->items[i].nin + l->items[i].nout);
+  }
+  p->calls = kl_region_alloc(&l->region, sizeof *p->calls * (size_t)(l->ngroups + 1));
+  p->patches = kl_region_alloc(&l->region, sizeof *p->patches * (operands + 1));
+  p->bases = kl_region_alloc(&l->region, sizeof *p->bases * (size_t)(l->nbuffers + 1));
+  p->cells = kl_region_alloc(&l->region, sizeof *p->cells * (size_t)(l->nbuffers + 1));
+  p->results = kl_region_alloc(&l->region, sizeof *p->results * (size_t)(l->nresult_storages + 1));
+  p->made = kl_region_alloc(&l->region, sizeof *p->made * (size_t)(l->nresult_storages + l->program->nvariables + 1));
+  if (p->calls == NULL || p->patches == NULL || p->bases == NULL || p->cells == NULL || p->results == NULL ||
+      p->made == NULL) {
+    return KL_ENOMEM;
+  }
+  for (int g = 0; g < l->ngroups; g++) {
+    const kl_group *group = &l->groups[g];
+    plan_call *c = &p->calls[p->ncalls++];
+    KL_TRY(group->fused ? make_fused(p, c, group) : make_single(p, c, &l->items[l->scheduled[group->first]]));
+  }
+  for (int b = 0; b < l->nbuffers; b++) {
+    if (l->buffers[b].place == KL_PLACE_RESULT) {
+      p->results[l->buffers[b].number] = l->buffers[b].bytes;
+    }
+  }
+  p->arena = l->arena_bytes + p->scratch;
+  return KL_OK;
+}
+
+static void plan_release(plan *p) {
+  kl_region region = p->l.region;
+  kl_free(p, sizeof *p);
+  kl_region_free(&region);
+}
+
+static kl_status plan_new(const kl_trace *trace, const kl_program *program, plan **out) {
+  plan *p = kl_alloc_zero(sizeof *p);
+  *out = NULL;
+  if (p == NULL) {
+    return KL_ENOMEM;
+  }
+  p->hash = program->hash;
+  p->nwords = program->count;
+  p->words = kl_region_alloc(&p->l.region, sizeof *p->words * (size_t)program->count);
+  kl_status status = p->words == NULL ? KL_ENOMEM : kl_lower(&p->l, trace, program);
+  if (status == KL_OK) {
+    memcpy(p->words, program->words, sizeof *p->words * (size_t)program->count);
+    status = kl_pass_live(&p->l);
+  }
+  status = status != KL_OK ? status : kl_pass_schedule(&p->l);
+  status = status != KL_OK ? status : kl_pass_place(&p->l);
+  status = status != KL_OK ? status : make_calls(p);
+  if (status != KL_OK) {
+    plan_release(p);
+    return status;
+  }
+  *out = p;
+  return KL_OK;
+}
+
+/* The plan of a program: found, or made; it becomes the one used last. */
+static kl_status find_plan(const kl_trace *trace, const kl_program *program, plan **out) {
+  plan **link = &cache.plans, *p;
+  for (p = *link; p != NULL; link = &p->next, p = *link) {
+    if (p->hash == program->hash && p->nwords == program->count &&
+        memcmp(p->words, program->words, sizeof *p->words * (size_t)p->nwords) == 0) {
+      *link = p->next;
+      cache.hits++;
+      break;
+    }
+  }
+  if (p == NULL) {
+    KL_TRY(plan_new(trace, program, &p));
+    cache.misses++;
+    if (cache.count == MAX_PLANS) {
+      plan **last = &cache.plans;
+      while ((*last)->next != NULL) {
+        last = &(*last)->next;
+      }
+      plan_release(*last);
+      *last = NULL;
+    } else {
+      cache.count++;
+    }
+  }
+  p->next = cache.plans;
+  cache.plans = p;
+  *out = p;
+  return KL_OK;
+}
+
+/* True if nobody but the variable and the recording holds its present value. */
+static bool may_overwrite(const kl_program *program, int v) {
+  const kl_tensor *value = program->variables[v]->value;
+  return value->refs == 1 + program->uses[v] && atomic_load_explicit(&value->storage->refs, memory_order_acquire) == 1;
+}
+
+static kl_status make_tensor(kl_dtype dtype, size_t bytes, kl_tensor **out) {
+  kl_shape flat = {1, {(int64_t)(bytes / kl_dtype_size(dtype))}};
+  return kl_tensor_new(dtype, &flat, out);
+}
+
+/* Everything that needs memory. */
+static kl_status make_room(plan *p, const kl_program *program) {
+  const kl_lowered *l = &p->l;
+  if (cache.arena_bytes < p->arena) {
+    char *larger = kl_alloc(p->arena);
+    if (larger == NULL) {
+      return KL_ENOMEM;
+    }
+    kl_free(cache.arena, cache.arena_bytes);
+    cache.arena = larger;
+    cache.arena_bytes = p->arena;
+  }
+  for (int b = 0; b < l->nbuffers; b++) {
+    const kl_buffer *buffer = &l->buffers[b];
+    switch (buffer->place) {
+      case KL_PLACE_ARENA:
+        p->bases[b] = cache.arena + buffer->offset;
+        break;
+      case KL_PLACE_TILE:
+        break;
+      case KL_PLACE_EXTERNAL:
+        p->bases[b] = kl_tensor_data(program->externals[buffer->number]);
+        break;
+      case KL_PLACE_CELL: {
+        const kl_tensor *t = program->scalars[buffer->number];
+        int64_t *cell = &p->cells[buffer->number];
+        kl_dtype_store(buffer->dtype, t->weak == KL_WEAK_FLOAT, t->scalar.integer, t->scalar.number, cell);
+        p->bases[b] = (char *)cell;
+        break;
+      }
+      case KL_PLACE_RESULT:
+        KL_TRY(make_tensor(buffer->dtype, buffer->bytes, &p->made[buffer->number]));
+        p->bases[b] = kl_tensor_data(p->made[buffer->number]);
+        break;
+      case KL_PLACE_VARIABLE:
+        if (!l->fresh[buffer->number] && may_overwrite(program, buffer->number)) {
+          p->bases[b] = kl_tensor_data(program->variables[buffer->number]->value);
+        } else {
+          kl_tensor **made = &p->made[l->nresult_storages + buffer->number];
+          KL_TRY(kl_tensor_new(buffer->dtype, &program->variables[buffer->number]->value->shape, made));
+          p->bases[b] = kl_tensor_data(*made);
+        }
+        break;
+    }
+  }
+  return KL_OK;
+}
+
+static kl_status run_calls(plan *p) {
+  const kl_device *device = kl_device_default();
+  for (int i = 0; i < p->npatches; i++) {
+    p->patches[i].view->data = p->bases[p->patches[i].buffer] + p->patches[i].offset;
+  }
+  unsigned state = device->enter();
+  kl_status status = KL_OK;
+  for (int i = 0; i < p->ncalls && status == KL_OK; i++) {
+    plan_call *c = &p->calls[i];
+    if (c->fused) {
+      device->execute_fused(&c->joined);
+    } else {
+      c->call.scratch = c->scratch > 0 ? cache.arena + p->l.arena_bytes : NULL;
+      status = device->execute(&c->call);
+    }
+  }
+  device->leave(state);
+  return status;
+}
+
+/* Gives a recorded tensor its value: a window into a result storage, an external or a variable's new value. */
+static kl_status hand_over(plan *p, const kl_program *program, kl_tensor *recorded, int64_t index) {
+  const kl_value *v = &p->l.values[index];
+  const kl_buffer *b = &p->l.buffers[v->buffer];
+  kl_tensor *base = b->place == KL_PLACE_RESULT ? p->made[b->number] : program->externals[b->number];
+  kl_tensor *view;
+  KL_TRY(kl_tensor_new_view(base, &v->spec.shape, v->strides, base->offset + v->offset, &view));
+  kl_trace_fill(recorded, view);
+  kl_tensor_release(view);
+  return KL_OK;
+}
+
+static kl_status commit(plan *p, const kl_program *program, kl_trace *trace, int nresults, kl_tensor *const *results) {
+  for (int64_t v = 0; v < program->nvariables; v++) {
+    kl_tensor *made = p->made[p->l.nresult_storages + v];
+    if (made != NULL) {
+      KL_TRY(kl_variable_adopt(program->variables[v], made));
+    }
+  }
+  for (int i = 0; i < nresults; i++) {
+    int64_t index = results[i]->storage != NULL ? -1 : kl_trace_index(trace, results[i]);
+    if (index < 0) {
+      continue;
+    }
+    if (trace->tensors[index]->storage == NULL) {
+      KL_TRY(hand_over(p, program, trace->tensors[index], index));
+    }
+    kl_trace_fill(results[i], trace->tensors[index]);
+  }
+  return KL_OK;
+}
+
+kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *results) {
+  kl_program *program = &cache.program;
+  plan *p = NULL;
+  KL_TRY(kl_program_make(program, trace, nresults, results));
+  KL_TRY(find_plan(trace, program, &p));
+  kl_status status = make_room(p, program);
+  status = status != KL_OK ? status : run_calls(p);
+  status = status != KL_OK ? status : commit(p, program, trace, nresults, results);
+  for (int64_t i = 0; i < p->l.nresult_storages + program->nvariables; i++) {
+    kl_tensor_release(p->made[i]);
+    p->made[i] = NULL;
+  }
+  trace->done = status == KL_OK ? trace->count : trace->done;
+  return status;
+}
+
+kl_plan_stats kl_plan_get_stats(void) {
+  return (kl_plan_stats){
+      .hits = cache.hits, .misses = cache.misses, .plans = cache.count, .arena_bytes = cache.arena_bytes};
+}
+
+void kl_plan_clear(void) {
+  while (cache.plans != NULL) {
+    plan *p = cache.plans;
+    cache.plans = p->next;
+    plan_release(p);
+  }
+  kl_free(cache.arena, cache.arena_bytes);
+  kl_program_free(&cache.program);
+  memset(&cache, 0, sizeof cache);
+}
