@@ -59,7 +59,7 @@ end
 
 function Generator:_rekey()
   local key = core.generator_key(self.own_seed or random.get_seed(), self.path, self.n)
-  self._core = core.generator(key, 0)
+  if self._core then self._core:set_state(key, 0) else self._core = core.generator(key, 0) end
 end
 
 --- The key tensor of the next draw of `count` elements; the generator advances.
@@ -88,7 +88,7 @@ function random.resolve(given, path)
   end
   if math.type(given) == "integer" then
     return setmetatable({path = path or "seed", n = 0, own_seed = given,
-      _core = core.generator(core.generator_key(given, path or "seed", 0), 0)}, Generator)
+      _core = core.generator(core.generator_key(given, path or "seed", 0), 0, true)}, Generator)
   end
   if getmetatable(given) == Generator then return given end
   errors.fail("a seed must be an integer or a kl.random.SeedGenerator, got %s", errors.show(given))

@@ -19,6 +19,5 @@ local function finish(ok, ...)
   return ...
 end
 
---- f(...), as a step.
----@param f function
-return function(f, ...) return finish(core.call_step(handler, f, ...)) end
+--- step(f, ...) is f(...), as a step; step.handler is what becomes of an error in one.
+return setmetatable({handler = handler}, {__call = function(_, f, ...) return finish(core.call_step(handler, f, ...)) end})

@@ -70,7 +70,7 @@ end
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
   {"class", "errors", "args", "tree", "names", "version"},
-  {"ops", "random", "variable", "grad", "step", "jit", "lookup", "activations", "saving.serialize"},
+  {"ops", "random", "variable", "grad", "step", "replay", "jit", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers"},
   {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "training"},

@@ -4,15 +4,30 @@
 
 #define GENERATOR_TYPE "kl.Generator"
 
-static kl_generator *check_generator(lua_State *L) { return luaL_checkudata(L, 1, GENERATOR_TYPE); }
+/* NULL once it was collected: a finalizer of the same cycle may still reach it. */
+static kl_generator *check_generator(lua_State *L) { return *(kl_generator **)luaL_checkudata(L, 1, GENERATOR_TYPE); }
 
-/* core.generator(key, counter) */
+static int close_generator(lua_State *L) {
+  kl_generator **slot = lua_touserdata(L, 1);
+  kl_generator *g = *slot;
+  *slot = NULL;
+  kl_generator_release(g);
+  return 0;
+}
+
+/* core.generator(key, counter, transient) */
 static int new_generator(lua_State *L) {
   uint64_t key = (uint64_t)luaL_checkinteger(L, 1), counter = (uint64_t)luaL_optinteger(L, 2, 0);
-  kl_generator *g = lua_newuserdatauv(L, sizeof *g, 0);
-  *g = (kl_generator){key, counter};
+  bool transient = lua_toboolean(L, 3);
+  kl_bind_enter(L);
+  kl_generator **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+  *slot = NULL;
   luaL_setmetatable(L, GENERATOR_TYPE);
-  return 1;
+  kl_status status = kl_generator_new(key, counter, transient, slot);
+  if (kl_bind_retry(L, status)) {
+    status = kl_generator_new(key, counter, transient, slot);
+  }
+  return status == KL_OK ? 1 : kl_bind_raise(L);
 }
 
 /* core.generator_key(seed, path, n) */
@@ -26,6 +41,9 @@ static int generator_key(lua_State *L) {
 static int next_key(lua_State *L) {
   kl_generator *g = check_generator(L);
   lua_Integer n = luaL_checkinteger(L, 2);
+  if (g == NULL) {
+    return kl_bind_error(L, "this generator was collected");
+  }
   kl_bind_enter(L);
   kl_tensor **slot = kl_bind_new_tensor(L);
   kl_status status = kl_generator_next(g, n, slot);
@@ -38,14 +56,19 @@ static int next_key(lua_State *L) {
 /* g:state() -> key, counter; g:set_state(key, counter) */
 static int get_state(lua_State *L) {
   kl_generator *g = check_generator(L);
+  if (g == NULL) {
+    return kl_bind_error(L, "this generator was collected");
+  }
   lua_pushinteger(L, (lua_Integer)g->key);
   lua_pushinteger(L, (lua_Integer)g->counter);
   return 2;
 }
 static int set_state(lua_State *L) {
   kl_generator *g = check_generator(L);
-  g->key = (uint64_t)luaL_checkinteger(L, 2);
-  g->counter = (uint64_t)luaL_checkinteger(L, 3);
+  if (g != NULL) {
+    g->key = (uint64_t)luaL_checkinteger(L, 2);
+    g->counter = (uint64_t)luaL_checkinteger(L, 3);
+  }
   return 0;
 }
 
@@ -57,6 +80,8 @@ void kl_bind_open_random(lua_State *L, int core) {
       {NULL, NULL},
   };
   luaL_newmetatable(L, GENERATOR_TYPE);
+  lua_pushcfunction(L, close_generator);
+  lua_setfield(L, -2, "__gc");
   luaL_newlib(L, methods);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);

@@ -8,6 +8,7 @@
 
 #include "bind/bind.h"
 #include "graph/plan.h"
+#include "graph/replay.h"
 #include "graph/trace.h"
 
 #define MAX_DEPTH 16 /* of structures that a step returns */
@@ -104,38 +105,211 @@ static void give_back(kl_trace *trace) {
   }
 }
 
+/* The trace whose step is being ended; the end runs in protected mode, so that a Lua without memory leaves no trace
+ * behind. */
+static kl_trace *ending;
+
+static int protected_finish(lua_State *L) { return finish(L, ending, 1) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
+
+/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back.  A status of
+ * Lua's. */
+static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
+  int status = LUA_ERRMEM;
+  if (lua_checkstack(L, 4)) {
+    lua_pushcfunction(L, f);
+    lua_insert(L, first);
+    ending = trace;
+    status = lua_pcall(L, lua_gettop(L) - first, LUA_MULTRET, 0);
+  } else {
+    lua_settop(L, first);
+    lua_pushliteral(L, "not enough memory");
+  }
+  give_back(trace);
+  return status;
+}
+
+static kl_trace *begin_step(lua_State *L) {
+  kl_trace *trace = spare;
+  spare = NULL;
+  if (trace == NULL && kl_trace_new(&trace) != KL_OK) {
+    kl_bind_raise(L);
+  }
+  kl_trace_begin(trace);
+  return trace;
+}
+
 static int call_step(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   kl_bind_enter(L);
   int nargs = lua_gettop(L) - 2;
-  kl_trace *trace = NULL;
   /* Inside a step the function is part of it; under a tape that is recording already it runs at once, so that the tape
    * sees values. */
-  if (kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager()) {
-    trace = spare;
-    spare = NULL;
-    if (trace == NULL && kl_trace_new(&trace) != KL_OK) {
-      return kl_bind_raise(L);
-    }
-    kl_trace_begin(trace);
-  }
+  bool recorded = kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager();
+  kl_trace *trace = recorded ? begin_step(L) : NULL;
   int status = lua_pcall(L, nargs, LUA_MULTRET, 1);
   kl_bind_enter(L);
-  if (trace == NULL) {
-    lua_pushboolean(L, status == LUA_OK);
-    lua_replace(L, 1);
-    return lua_gettop(L);
-  }
-  kl_trace_end(trace);
-  kl_status done = status == LUA_OK ? finish(L, trace, 2) : kl_trace_run(trace);
-  give_back(trace);
-  if (status == LUA_OK && done != KL_OK) {
-    return kl_bind_raise(L);
+  if (recorded) {
+    kl_trace_end(trace);
+    if (status != LUA_OK) {
+      kl_trace_run(trace);
+      give_back(trace);
+    } else if (end_step(L, trace, 2, protected_finish) != LUA_OK) {
+      return lua_error(L);
+    }
   }
   lua_pushboolean(L, status == LUA_OK);
   lua_replace(L, 1);
   return lua_gettop(L);
+}
+
+/* core.capture_step(handler, f, tensors, ...): calls f(...) as call_step does and captures it for replays; `tensors` is
+ * the list of the tensors among its arguments.  -> true, replay, list of the tensors in the results, results; or false,
+ * error. */
+#define REPLAY_TYPE "kl.replay"
+
+static int gc_replay(lua_State *L) {
+  kl_replay **slot = lua_touserdata(L, 1);
+  kl_replay *replay = *slot;
+  *slot = NULL;
+  kl_replay_release(replay);
+  return 0;
+}
+
+typedef struct capture {
+  int n;
+  kl_tensor **list; /* NULL while they are counted */
+  int table;        /* stack index of the list of handles */
+} capture;
+
+static void collect_all(lua_State *L, kl_bind_handle *handle, void *context) {
+  capture *c = context;
+  if (handle->t == NULL) {
+    kl_bind_error(L, "a step returned a tensor that was closed or freed");
+  }
+  if (c->list != NULL) {
+    c->list[c->n] = handle->t;
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, c->table, c->n + 1);
+  }
+  c->n++;
+}
+
+/* A list of tensors as a box of borrowed pointers on the stack.  [-0, +1] */
+static kl_tensor **read_tensors(lua_State *L, int index, int *n) {
+  *n = (int)lua_rawlen(L, index);
+  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(*n + 1), 0);
+  for (int i = 0; i < *n; i++) {
+    lua_rawgeti(L, index, i + 1);
+    list[i] = kl_bind_check_tensor(L, -1);
+    lua_pop(L, 1);
+  }
+  return list;
+}
+
+/* Results are at [6, top]; 3: the list of arguments, 4: the replay, 5: the list of handles. */
+static kl_status finish_capture(lua_State *L, kl_trace *trace) {
+  int last = lua_gettop(L), nargs;
+  capture c = {0, NULL, 5};
+  walk_all(L, 6, last, collect_all, &c);
+  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(c.n + 1), 0);
+  c = (capture){0, list, 5};
+  walk_all(L, 6, last, collect_all, &c);
+  kl_tensor **args = read_tensors(L, 3, &nargs);
+  kl_replay **slot = lua_touserdata(L, 4);
+  kl_status status = kl_replay_new(trace, nargs, args, c.n, list, slot);
+  if (kl_bind_retry(L, status)) {
+    status = kl_replay_new(trace, nargs, args, c.n, list, slot);
+  }
+  lua_settop(L, last);
+  if (status == KL_OK) {
+    walk_all(L, 6, last, promote, NULL);
+  }
+  return status;
+}
+
+static int protected_capture(lua_State *L) {
+  return finish_capture(L, ending) == KL_OK ? lua_gettop(L) : kl_bind_raise(L);
+}
+
+static int capture_step(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  luaL_checktype(L, 2, LUA_TFUNCTION);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  kl_bind_enter(L);
+  if (kl_context_now->recorder != NULL || kl_context_now->watchers != NULL || is_eager()) {
+    return kl_bind_error(L, "a step cannot be captured inside another step or under a tape");
+  }
+  kl_replay **slot = lua_newuserdatauv(L, sizeof *slot, 0);
+  *slot = NULL;
+  luaL_setmetatable(L, REPLAY_TYPE);
+  lua_insert(L, 4);
+  lua_newtable(L);
+  lua_insert(L, 5);
+  lua_pushvalue(L, 2);
+  lua_insert(L, 6);
+  kl_trace *trace = begin_step(L);
+  kl_trace_refuse_reads(trace);
+  int status = lua_pcall(L, lua_gettop(L) - 6, LUA_MULTRET, 1);
+  kl_bind_enter(L);
+  kl_trace_end(trace);
+  if (status != LUA_OK) {
+    kl_trace_run(trace);
+    give_back(trace);
+    lua_pushboolean(L, false);
+    lua_insert(L, -2);
+    return 2;
+  }
+  if (end_step(L, trace, 1, protected_capture) != LUA_OK) {
+    return lua_error(L);
+  }
+  lua_pushboolean(L, true);
+  lua_replace(L, 3); /* true, replay, handles, results */
+  return lua_gettop(L) - 2;
+}
+
+/* replay:run(tensors) -> list of results, or nil if the tensors do not fit. */
+static int run_replay(lua_State *L) {
+  kl_replay *replay = *(kl_replay **)luaL_checkudata(L, 1, REPLAY_TYPE);
+  int nargs;
+  kl_bind_enter(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  kl_tensor **args = read_tensors(L, 2, &nargs);
+  if (!kl_replay_fits(replay, nargs, args)) {
+    return 0;
+  }
+  int n = kl_replay_result_count(replay);
+  kl_tensor **out = lua_newuserdatauv(L, sizeof *out * (size_t)(n + 1), 0);
+  lua_createtable(L, n, 0);
+  int table = lua_gettop(L);
+  luaL_checkstack(L, n + 4, "results of a step");
+  for (int i = 0; i < n; i++) {
+    kl_bind_new_tensor(L);
+  }
+  kl_status status = kl_replay_run(replay, args, out);
+  if (kl_bind_retry(L, status)) {
+    status = kl_replay_run(replay, args, out);
+  }
+  if (status != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  for (int i = 0; i < n; i++) {
+    ((kl_bind_handle *)lua_touserdata(L, table + 1 + i))->t = out[i];
+  }
+  for (int i = n; i > 0; i--) {
+    lua_rawseti(L, table, i);
+  }
+  for (int i = 0; i < n; i++) {
+    kl_bind_add_debt(L, out[i]);
+  }
+  return 1;
+}
+
+/* core.may_capture(): a step would be recorded if it began now. */
+static int may_capture(lua_State *L) {
+  kl_bind_enter(L);
+  lua_pushboolean(L, kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager());
+  return 1;
 }
 
 /* t:keep(): this tensor outlives the step that is being recorded; gives the tensor. */
@@ -179,6 +353,18 @@ static int forget(lua_State *L) {
 void kl_bind_open_step(lua_State *L, int core) {
   lua_pushcfunction(L, call_step);
   lua_setfield(L, core, "call_step");
+  lua_pushcfunction(L, capture_step);
+  lua_setfield(L, core, "capture_step");
+  lua_pushcfunction(L, may_capture);
+  lua_setfield(L, core, "may_capture");
+  luaL_newmetatable(L, REPLAY_TYPE);
+  lua_pushcfunction(L, gc_replay);
+  lua_setfield(L, -2, "__gc");
+  lua_newtable(L);
+  lua_pushcfunction(L, run_replay);
+  lua_setfield(L, -2, "run");
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
   lua_pushcfunction(L, plans);
   lua_setfield(L, core, "plans");
   lua_pushcfunction(L, forget);

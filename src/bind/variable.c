@@ -45,7 +45,8 @@ static int new_variable(lua_State *L) {
   bool trainable = lua_toboolean(L, 2);
   luaL_checktype(L, 3, LUA_TTABLE);
   kl_bind_enter(L);
-  if (kl_tensor_read(initial) != KL_OK) { /* a first value is needed at once, also while a step is recorded */
+  if (!kl_tensor_has_value(initial) &&
+      kl_tensor_read(initial) != KL_OK) { /* a first value is needed at once, also while a step is recorded */
     return kl_bind_raise(L);
   }
   kl_variable **slot = lua_newuserdatauv(L, sizeof *slot, 1);
@@ -103,7 +104,11 @@ kl_status kl_bind_read_variable(kl_variable *v, kl_tensor **out) {
   kl_status status = kl_variable_read(v, out);
   if (status == KL_OK && kl_context_now->watchers == NULL && (*out)->storage != NULL) {
     kl_tensor *t = *out;
-    status = kl_tensor_new_view(t, &t->shape, t->strides, t->offset, out);
+    if (kl_context_now->recorder != NULL) { /* recorded, so that a replay reads the variable again */
+      status = kl_apply1(&kl_op_stop_gradient, 1, &t, NULL, out);
+    } else {
+      status = kl_tensor_new_view(t, &t->shape, t->strides, t->offset, out);
+    }
     kl_tensor_release(t);
   }
   return status;

@@ -46,11 +46,25 @@ static void take(state *s, int index, int group) {
 
 static int operands(const kl_item *item) { return item->nin + item->nout; }
 
+/* True if what the item reads of the group's own results it reads element by element: a flipped or repeated window on
+ * one would look at elements that the walk has not written yet. */
+static bool can_join(const kl_lowered *l, const kl_item *item, int group) {
+  for (int k = 0; k < item->nin; k++) {
+    int writer = l->buffers[item->in[k].buffer].writer;
+    if (writer >= 0 && l->items[writer].live && l->items[writer].group == group &&
+        !kl_value_is_whole(l, &item->in[k])) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /* Adds every ready item of that shape, in order; one may make another ready, so until nothing changes. */
 static void fill_group(state *s, kl_group *g, int group, const kl_shape *shape, int used) {
   for (int i = s->first; i < s->l->nitems; i++) {
     const kl_item *item = &s->l->items[i];
-    if (s->missing[i] != 0 || item->tile == NULL || !kl_shape_equal(&item->out[0].spec.shape, shape)) {
+    if (s->missing[i] != 0 || item->tile == NULL || !kl_shape_equal(&item->out[0].spec.shape, shape) ||
+        !can_join(s->l, item, group)) {
       continue;
     }
     if (g->count == KL_FUSED_MAX_TEMPS || used + operands(item) > KL_FUSED_MAX_VIEWS) {

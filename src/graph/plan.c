@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "graph/compiled.h"
 #include "graph/lowered.h"
 
 /* Where the address of one view comes from at each run. */
@@ -20,8 +21,9 @@ typedef struct plan_call {
   kl_fused joined;
 } plan_call;
 
-typedef struct plan {
-  struct plan *next; /* in the cache, latest use first */
+struct kl_plan {
+  kl_plan *next; /* in the cache, latest use first */
+  int refs;
   uint64_t hash;
   int64_t nwords;
   uint64_t *words;
@@ -34,13 +36,16 @@ typedef struct plan {
   int64_t *cells;   /* per buffer of a scalar, at its number */
   size_t *results;  /* bytes of each result storage */
   kl_tensor **made; /* storages of this run: results, then new values of variables */
+  int nresults;
+  int64_t *recorded; /* by result: its index in the trace */
+  kl_tensor **given; /* by result: the tensor of this run */
   size_t arena, scratch;
-} plan;
+};
 
 #define MAX_PLANS 64 /* in the cache */
 
 static struct {
-  plan *plans;
+  kl_plan *plans;
   int count;
   uint64_t hits, misses;
   char *arena;
@@ -48,12 +53,12 @@ static struct {
   kl_program program; /* of the recording that is being executed; keeps its memory */
 } cache;
 
-static void add_patch(plan *p, kl_view *view, const kl_value *v) {
+static void add_patch(kl_plan *p, kl_view *view, const kl_value *v) {
   kl_lowered_view(v, view);
   p->patches[p->npatches++] = (patch){view, v->buffer, v->offset * (int64_t)kl_dtype_size(v->spec.dtype)};
 }
 
-static kl_status make_single(plan *p, plan_call *c, const kl_item *item) {
+static kl_status make_single(kl_plan *p, plan_call *c, const kl_item *item) {
   kl_view *views = kl_region_alloc(&p->l.region, sizeof *views * (size_t)(item->nin + item->nout));
   if (views == NULL) {
     return KL_ENOMEM;
@@ -84,7 +89,7 @@ static int view_number(const kl_fused *f, kl_value *const *values, const kl_valu
   return -1;
 }
 
-static kl_status make_fused(plan *p, plan_call *c, const kl_group *g) {
+static kl_status make_fused(kl_plan *p, plan_call *c, const kl_group *g) {
   kl_lowered *l = &p->l;
   kl_fused *f = &c->joined;
   kl_value *values[KL_FUSED_MAX_VIEWS];
@@ -136,7 +141,7 @@ static kl_status make_fused(plan *p, plan_call *c, const kl_group *g) {
   return KL_OK;
 }
 
-static kl_status make_calls(plan *p) {
+static kl_status make_calls(kl_plan *p) {
   kl_lowered *l = &p->l;
   size_t operands = 0;
   for (int i = 0; i < l->nitems; i++) {
@@ -148,9 +153,14 @@ static kl_status make_calls(plan *p) {
   p->cells = kl_region_alloc(&l->region, sizeof *p->cells * (size_t)(l->nbuffers + 1));
   p->results = kl_region_alloc(&l->region, sizeof *p->results * (size_t)(l->nresult_storages + 1));
   p->made = kl_region_alloc(&l->region, sizeof *p->made * (size_t)(l->nresult_storages + l->program->nvariables + 1));
+  p->recorded = kl_region_alloc(&l->region, sizeof *p->recorded * (size_t)(l->program->nresults + 1));
+  p->given = kl_region_alloc(&l->region, sizeof *p->given * (size_t)(l->program->nresults + 1));
   if (p->calls == NULL || p->patches == NULL || p->bases == NULL || p->cells == NULL || p->results == NULL ||
-      p->made == NULL) {
+      p->made == NULL || p->recorded == NULL || p->given == NULL) {
     return KL_ENOMEM;
+  }
+  for (; p->nresults < l->program->nresults; p->nresults++) {
+    p->recorded[p->nresults] = l->program->results[p->nresults];
   }
   for (int g = 0; g < l->ngroups; g++) {
     const kl_group *group = &l->groups[g];
@@ -166,18 +176,27 @@ static kl_status make_calls(plan *p) {
   return KL_OK;
 }
 
-static void plan_release(plan *p) {
+kl_plan *kl_plan_retain(kl_plan *p) {
+  p->refs++;
+  return p;
+}
+
+void kl_plan_release(kl_plan *p) {
+  if (p == NULL || --p->refs > 0) {
+    return;
+  }
   kl_region region = p->l.region;
   kl_free(p, sizeof *p);
   kl_region_free(&region);
 }
 
-static kl_status plan_new(const kl_trace *trace, const kl_program *program, plan **out) {
-  plan *p = kl_alloc_zero(sizeof *p);
+static kl_status plan_new(const kl_trace *trace, const kl_program *program, kl_plan **out) {
+  kl_plan *p = kl_alloc_zero(sizeof *p);
   *out = NULL;
   if (p == NULL) {
     return KL_ENOMEM;
   }
+  p->refs = 1;
   p->hash = program->hash;
   p->nwords = program->count;
   p->words = kl_region_alloc(&p->l.region, sizeof *p->words * (size_t)program->count);
@@ -190,7 +209,7 @@ static kl_status plan_new(const kl_trace *trace, const kl_program *program, plan
   status = status != KL_OK ? status : kl_pass_place(&p->l);
   status = status != KL_OK ? status : make_calls(p);
   if (status != KL_OK) {
-    plan_release(p);
+    kl_plan_release(p);
     return status;
   }
   *out = p;
@@ -198,8 +217,8 @@ static kl_status plan_new(const kl_trace *trace, const kl_program *program, plan
 }
 
 /* The plan of a program: found, or made; it becomes the one used last. */
-static kl_status find_plan(const kl_trace *trace, const kl_program *program, plan **out) {
-  plan **link = &cache.plans, *p;
+kl_status kl_plan_find(const kl_trace *trace, const kl_program *program, kl_plan **out) {
+  kl_plan **link = &cache.plans, *p;
   for (p = *link; p != NULL; link = &p->next, p = *link) {
     if (p->hash == program->hash && p->nwords == program->count &&
         memcmp(p->words, program->words, sizeof *p->words * (size_t)p->nwords) == 0) {
@@ -212,11 +231,11 @@ static kl_status find_plan(const kl_trace *trace, const kl_program *program, pla
     KL_TRY(plan_new(trace, program, &p));
     cache.misses++;
     if (cache.count == MAX_PLANS) {
-      plan **last = &cache.plans;
+      kl_plan **last = &cache.plans;
       while ((*last)->next != NULL) {
         last = &(*last)->next;
       }
-      plan_release(*last);
+      kl_plan_release(*last);
       *last = NULL;
     } else {
       cache.count++;
@@ -239,8 +258,19 @@ static kl_status make_tensor(kl_dtype dtype, size_t bytes, kl_tensor **out) {
   return kl_tensor_new(dtype, &flat, out);
 }
 
-/* Everything that needs memory. */
-static kl_status make_room(plan *p, const kl_program *program) {
+/* The tensors that leave: windows into result storages, externals or old values of variables. */
+static kl_status make_results(kl_plan *p, const kl_program *program) {
+  for (int i = 0; i < p->nresults; i++) {
+    const kl_value *v = &p->l.values[p->recorded[i]];
+    const kl_buffer *b = &p->l.buffers[v->buffer];
+    const kl_tensor *base = b->place == KL_PLACE_RESULT ? p->made[b->number] : program->externals[b->number];
+    KL_TRY(kl_tensor_new_view(base, &v->spec.shape, v->strides, base->offset + v->offset, &p->given[i]));
+  }
+  return KL_OK;
+}
+
+/* Everything that needs memory: after the first write to a variable nothing may fail. */
+static kl_status make_room(kl_plan *p, const kl_program *program) {
   const kl_lowered *l = &p->l;
   if (cache.arena_bytes < p->arena) {
     char *larger = kl_alloc(p->arena);
@@ -284,10 +314,10 @@ static kl_status make_room(plan *p, const kl_program *program) {
         break;
     }
   }
-  return KL_OK;
+  return make_results(p, program);
 }
 
-static kl_status run_calls(plan *p) {
+static kl_status run_calls(kl_plan *p) {
   const kl_device *device = kl_device_default();
   for (int i = 0; i < p->npatches; i++) {
     p->patches[i].view->data = p->bases[p->patches[i].buffer] + p->patches[i].offset;
@@ -307,50 +337,65 @@ static kl_status run_calls(plan *p) {
   return status;
 }
 
-/* Gives a recorded tensor its value: a window into a result storage, an external or a variable's new value. */
-static kl_status hand_over(plan *p, const kl_program *program, kl_tensor *recorded, int64_t index) {
-  const kl_value *v = &p->l.values[index];
-  const kl_buffer *b = &p->l.buffers[v->buffer];
-  kl_tensor *base = b->place == KL_PLACE_RESULT ? p->made[b->number] : program->externals[b->number];
-  kl_tensor *view;
-  KL_TRY(kl_tensor_new_view(base, &v->spec.shape, v->strides, base->offset + v->offset, &view));
-  kl_trace_fill(recorded, view);
-  kl_tensor_release(view);
-  return KL_OK;
-}
-
-static kl_status commit(plan *p, const kl_program *program, kl_trace *trace, int nresults, kl_tensor *const *results) {
+static void commit(kl_plan *p, const kl_program *program) {
   for (int64_t v = 0; v < program->nvariables; v++) {
     kl_tensor *made = p->made[p->l.nresult_storages + v];
     if (made != NULL) {
-      KL_TRY(kl_variable_adopt(program->variables[v], made));
+      kl_variable_replace(program->variables[v], made);
     }
   }
+}
+
+kl_status kl_plan_run(kl_plan *p, const kl_program *program) {
+  KL_TRY(make_room(p, program));
+  KL_TRY(run_calls(p));
+  commit(p, program);
+  return KL_OK;
+}
+
+kl_tensor *kl_plan_result(const kl_plan *p, int64_t index) {
+  int i = 0;
+  while (p->recorded[i] != index) {
+    i++;
+  }
+  return p->given[i];
+}
+
+void kl_plan_finish(kl_plan *p, const kl_program *program) {
+  for (int64_t i = 0; i < p->l.nresult_storages + program->nvariables; i++) {
+    kl_tensor_release(p->made[i]);
+    p->made[i] = NULL;
+  }
+  for (int i = 0; i < p->nresults; i++) {
+    kl_tensor_release(p->given[i]);
+    p->given[i] = NULL;
+  }
+}
+
+/* Gives the recorded tensors that are wanted, and their aliases, their values. */
+static void hand_over(const kl_plan *p, kl_trace *trace, int nresults, kl_tensor *const *results) {
   for (int i = 0; i < nresults; i++) {
     int64_t index = results[i]->storage != NULL ? -1 : kl_trace_index(trace, results[i]);
     if (index < 0) {
       continue;
     }
     if (trace->tensors[index]->storage == NULL) {
-      KL_TRY(hand_over(p, program, trace->tensors[index], index));
+      kl_trace_fill(trace->tensors[index], kl_plan_result(p, index));
     }
     kl_trace_fill(results[i], trace->tensors[index]);
   }
-  return KL_OK;
 }
 
 kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *results) {
   kl_program *program = &cache.program;
-  plan *p = NULL;
+  kl_plan *p = NULL;
   KL_TRY(kl_program_make(program, trace, nresults, results));
-  KL_TRY(find_plan(trace, program, &p));
-  kl_status status = make_room(p, program);
-  status = status != KL_OK ? status : run_calls(p);
-  status = status != KL_OK ? status : commit(p, program, trace, nresults, results);
-  for (int64_t i = 0; i < p->l.nresult_storages + program->nvariables; i++) {
-    kl_tensor_release(p->made[i]);
-    p->made[i] = NULL;
+  KL_TRY(kl_plan_find(trace, program, &p));
+  kl_status status = kl_plan_run(p, program);
+  if (status == KL_OK) {
+    hand_over(p, trace, nresults, results);
   }
+  kl_plan_finish(p, program);
   trace->done = status == KL_OK ? trace->count : trace->done;
   return status;
 }
@@ -362,9 +407,9 @@ kl_plan_stats kl_plan_get_stats(void) {
 
 void kl_plan_clear(void) {
   while (cache.plans != NULL) {
-    plan *p = cache.plans;
+    kl_plan *p = cache.plans;
     cache.plans = p->next;
-    plan_release(p);
+    kl_plan_release(p);
   }
   kl_free(cache.arena, cache.arena_bytes);
   kl_program_free(&cache.program);

@@ -3,6 +3,7 @@
 #define KL_GRAPH_RECORDING_H
 
 #include "graph/trace.h"
+#include "op/generator.h"
 
 typedef struct kl_step {
   kl_node *node;         /* owned; NULL for an assignment */
@@ -16,6 +17,13 @@ typedef struct kl_version {
   kl_tensor *value;      /* owned; carries the variable's id */
 } kl_version;
 
+/* A generator's draw: a replay makes it again. */
+typedef struct kl_draw {
+  kl_generator *generator; /* owned */
+  int64_t n;
+  kl_tensor *key; /* owned */
+} kl_draw;
+
 struct kl_trace {
   kl_recorder recorder; /* first: the door's pointer is ours */
   kl_context *context;  /* where it records, or NULL */
@@ -27,6 +35,8 @@ struct kl_trace {
   int64_t version_count, version_capacity;
   kl_tensor **kept; /* borrowed from `tensors`: those that survive the step whatever it returns */
   int64_t kept_count, kept_capacity;
+  kl_draw *draws; /* of generators, in order */
+  int64_t draw_count, draw_capacity;
   int64_t reads;
 };
 

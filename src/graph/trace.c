@@ -59,10 +59,10 @@ void kl_trace_fill(kl_tensor *recorded, const kl_tensor *value) {
 
 /* An alias made while nothing had run takes the value from the tensor it stands for. */
 static void resolve(kl_trace *t, kl_tensor *tensor) {
-  if (tensor->storage == NULL && tensor->weak == KL_STRONG && tensor->node != NULL) {
-    kl_tensor *original = t->tensors[tensor->node->mark + tensor->index];
-    if (original->storage != NULL) {
-      kl_trace_fill(tensor, original);
+  if (tensor->storage == NULL && tensor->weak == KL_STRONG) {
+    int64_t index = kl_trace_index(t, tensor);
+    if (index >= 0 && t->tensors[index]->storage != NULL) {
+      kl_trace_fill(tensor, t->tensors[index]);
     }
   }
 }
@@ -119,13 +119,21 @@ static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   return KL_OK;
 }
 
+static kl_status draw(kl_recorder *r, kl_generator *g, int64_t n, kl_tensor *key) {
+  kl_trace *t = (kl_trace *)r;
+  KL_TRY(reserve((void **)&t->draws, sizeof *t->draws, t->draw_count + 1, &t->draw_capacity));
+  t->draws[t->draw_count++] = (kl_draw){kl_generator_retain(g), n, kl_tensor_retain(key)};
+  return KL_OK;
+}
+
 kl_status kl_trace_new(kl_trace **out) {
   kl_trace *t = kl_alloc_zero(sizeof *t);
   *out = t;
   if (t == NULL) {
     return KL_ENOMEM;
   }
-  t->recorder = (kl_recorder){.record = record, .read = read_value, .variable = variable_value, .assign = assign};
+  t->recorder =
+      (kl_recorder){.record = record, .read = read_value, .variable = variable_value, .draw = draw, .assign = assign};
   return KL_OK;
 }
 
@@ -150,15 +158,26 @@ void kl_trace_clear(kl_trace *t) {
     t->versions[i].value->variable = NULL; /* a handle may outlive the trace and the variable */
     kl_tensor_release(t->versions[i].value);
   }
-  for (int64_t i = 0; i < t->tensor_count; i++) {
-    kl_tensor_forget_origin(t->tensors[i]); /* one that lives on must not keep the step's nodes alive */
-    kl_tensor_release(t->tensors[i]);
+  for (int64_t i = 0; i < t->draw_count; i++) {
+    kl_generator_release(t->draws[i].generator);
+    kl_tensor_release(t->draws[i].key);
   }
+  t->draw_count = 0;
   for (int64_t i = 0; i < t->count; i++) {
-    kl_node_release(t->steps[i].node);
-    kl_variable_release(t->steps[i].variable);
+    const kl_step *s = &t->steps[i];
+    int n = s->node != NULL ? s->node->nout : 2;
+    for (int k = 0; k < n; k++) {
+      kl_tensor *tensor = t->tensors[s->first + k];
+      if (s->node != NULL || k == 1) {   /* made here; what was assigned may be anybody's */
+        kl_tensor_forget_origin(tensor); /* one that lives on must not keep the step's nodes alive */
+      }
+      kl_tensor_release(tensor);
+    }
+    kl_node_release(s->node);
+    kl_variable_release(s->variable);
   }
   t->count = t->done = t->tensor_count = t->version_count = t->kept_count = t->reads = 0;
+  t->recorder.no_reads = false;
 }
 
 void kl_trace_release(kl_trace *t) {
@@ -170,6 +189,7 @@ void kl_trace_release(kl_trace *t) {
   kl_free(t->steps, (size_t)t->capacity * sizeof *t->steps);
   kl_free(t->tensors, (size_t)t->tensor_capacity * sizeof *t->tensors);
   kl_free(t->versions, (size_t)t->version_capacity * sizeof *t->versions);
+  kl_free(t->draws, (size_t)t->draw_capacity * sizeof *t->draws);
   kl_free(t->kept, (size_t)t->kept_capacity * sizeof *t->kept);
   kl_free(t, sizeof *t);
 }
@@ -214,6 +234,8 @@ kl_status kl_trace_keep(kl_trace *t, kl_tensor *tensor) {
   t->kept[t->kept_count++] = tensor;
   return KL_OK;
 }
+
+void kl_trace_refuse_reads(kl_trace *t) { t->recorder.no_reads = true; }
 
 int64_t kl_trace_kept_count(const kl_trace *t) { return t->kept_count; }
 kl_tensor *kl_trace_kept(const kl_trace *t, int64_t i) { return t->kept[i]; }

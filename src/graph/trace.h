@@ -17,6 +17,9 @@ void kl_trace_begin(kl_trace *trace);
 void kl_trace_end(kl_trace *trace);
 bool kl_trace_is_open(const kl_trace *trace);
 
+/* Until the trace is cleared, asking for a value is an error: the step is to be replayed. */
+void kl_trace_refuse_reads(kl_trace *trace);
+
 /* Runs the pending nodes and assignments in program order. */
 kl_status kl_trace_run(kl_trace *trace);
 

@@ -454,6 +454,13 @@ kl_status kl_apply_into(const kl_op *op, int nin, kl_tensor *const *in, kl_tenso
 }
 
 kl_status kl_tensor_read(kl_tensor *t) {
+  const kl_recorder *recorder = kl_context_now->recorder;
+  if (recorder != NULL && recorder->no_reads) {
+    return kl_fail(
+        KL_ESTATE,
+        "a value is read inside a step that is to be replayed: it would be the same at every replay; read what "
+        "the step returns, or leave replay out");
+  }
   if (kl_tensor_has_value(t)) {
     return KL_OK;
   }

@@ -1,6 +1,7 @@
 /* Generators. */
 #include "op/generator.h"
 
+#include "base/alloc.h"
 #include "op/record.h"
 
 static uint64_t mix(uint64_t x) {
@@ -26,14 +27,45 @@ uint64_t kl_generator_key(uint64_t seed, const char *path, uint64_t n) {
   return mix(hash_number(hash_number(hash, 0xff), n));
 }
 
+kl_status kl_generator_new(uint64_t key, uint64_t counter, bool transient, kl_generator **out) {
+  kl_generator *g = kl_alloc(sizeof *g);
+  *out = g;
+  if (g == NULL) {
+    return KL_ENOMEM;
+  }
+  *g = (kl_generator){.refs = 1, .key = key, .counter = counter, .transient = transient};
+  return KL_OK;
+}
+
+kl_generator *kl_generator_retain(kl_generator *g) {
+  g->refs++;
+  return g;
+}
+
+void kl_generator_release(kl_generator *g) {
+  if (g != NULL && --g->refs == 0) {
+    kl_free(g, sizeof *g);
+  }
+}
+
 kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key) {
   kl_shape shape = {1, {2}};
+  kl_recorder *recorder = kl_context_now->recorder;
   KL_TRY(kl_tensor_new(KL_INT64, &shape, key));
   int64_t *words = kl_tensor_data(*key);
   words[0] = (int64_t)g->key;
   words[1] = (int64_t)g->counter;
-  if (kl_context_now->building == 0) {
-    g->counter += (uint64_t)n;
+  if (kl_context_now->building > 0) {
+    return KL_OK;
   }
+  if (recorder != NULL && recorder->draw != NULL && !g->transient) {
+    kl_status status = recorder->draw(recorder, g, n, *key);
+    if (status != KL_OK) {
+      kl_tensor_release(*key);
+      *key = NULL;
+      return status;
+    }
+  }
+  g->counter += (uint64_t)n;
   return KL_OK;
 }

@@ -8,6 +8,8 @@
 #include "tensor/node.h"
 #include "tensor/variable.h"
 
+struct kl_generator;
+
 /* A tape that is recording. */
 typedef struct kl_watcher {
   struct kl_watcher *outer;
@@ -20,6 +22,7 @@ typedef struct kl_watcher {
 
 /* Takes nodes instead of having them run. */
 typedef struct kl_recorder {
+  bool no_reads;   /* asking for any value is an error: the step is to be replayed */
   uint64_t serial; /* of the step being recorded, never used again: a handle of another step is dead */
   /* The node, with all inputs kept, and its valueless outputs. */
   kl_status (*record)(struct kl_recorder *r, kl_node *node, kl_tensor *const *out);
@@ -27,6 +30,8 @@ typedef struct kl_recorder {
   kl_status (*read)(struct kl_recorder *r, kl_tensor *t);
   /* What the variable holds at this point of the recorded program: a new reference. */
   kl_status (*variable)(struct kl_recorder *r, kl_variable *v, kl_tensor **out);
+  /* A generator has given out `key` for a draw of n elements.  NULL: nobody wants to know. */
+  kl_status (*draw)(struct kl_recorder *r, struct kl_generator *g, int64_t n, kl_tensor *key);
   /* The variable holds `value` from this point on. */
   kl_status (*assign)(struct kl_recorder *r, kl_variable *v, kl_tensor *value);
 } kl_recorder;

@@ -3,6 +3,12 @@
 
 #include "base/alloc.h"
 
+static void name_after(kl_variable *v, kl_tensor *value) {
+  value->id = v->id;
+  value->variable = v;
+  value->flags = v->trainable ? KL_TENSOR_TRAINABLE : 0;
+}
+
 static kl_status new_value(kl_variable *v, const kl_tensor *t, kl_tensor **out) {
   kl_tensor *value;
   if (kl_tensor_is_contiguous(t)) {
@@ -13,9 +19,7 @@ static kl_status new_value(kl_variable *v, const kl_tensor *t, kl_tensor **out) 
     KL_TRY(kl_tensor_new((kl_dtype)t->dtype, &t->shape, &value));
     kl_tensor_copy_out(t, kl_tensor_data(value));
   }
-  value->id = v->id;
-  value->variable = v;
-  value->flags = v->trainable ? KL_TENSOR_TRAINABLE : 0;
+  name_after(v, value);
   *out = value;
   return KL_OK;
 }
@@ -72,9 +76,15 @@ bool kl_variable_is_sole_holder(const kl_variable *v) {
 kl_status kl_variable_adopt(kl_variable *v, const kl_tensor *t) {
   kl_tensor *value;
   KL_TRY(new_value(v, t, &value));
+  kl_variable_replace(v, value);
+  kl_tensor_release(value);
+  return KL_OK;
+}
+
+void kl_variable_replace(kl_variable *v, kl_tensor *t) {
   v->value->variable = NULL; /* whoever still holds the old value holds a plain tensor */
   v->value->flags &= (uint8_t)~KL_TENSOR_TRAINABLE;
   kl_tensor_release(v->value);
-  v->value = value;
-  return KL_OK;
+  v->value = kl_tensor_retain(t);
+  name_after(v, t);
 }

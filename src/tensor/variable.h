@@ -32,4 +32,7 @@ bool kl_variable_is_sole_holder(const kl_variable *v);
  * Shape and dtype of t are those of the variable; the caller has checked. */
 kl_status kl_variable_adopt(kl_variable *v, const kl_tensor *t);
 
+/* Makes `t`, a contiguous tensor of that shape and dtype that is nobody's value or input, the value.  Cannot fail. */
+void kl_variable_replace(kl_variable *v, kl_tensor *t);
+
 #endif

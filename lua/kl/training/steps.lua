@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local errors = require "kl.errors"
 local grad = require "kl.grad"
+local replays = require "kl.training.replays"
 local run_step = require "kl.step"
 local tree = require "kl.tree"
 
@@ -53,11 +54,20 @@ local function check_logs(model, what, logs)
   return logs
 end
 
---- Runs a step in a scope of its own.
-function methods:_run_train_step(data) return check_logs(self, "train_step", run_step(self.train_step, self, data)) end
-function methods:_run_test_step(data) return check_logs(self, "test_step", run_step(self.test_step, self, data)) end
+--- Runs a step of that name on a batch {x, y, sample_weight}: replayed where all of it is kl's own, else recorded by its Lua;
+--- operation by operation with compile{run_eagerly = true}.
+local function run(self, name, data)
+  local compiled = self._compiled
+  if compiled and compiled.config.run_eagerly then return self[name](self, data) end
+  local replay = replays.of(self, name)
+  if replay then return replay(data[1], data[2], data[3]) end
+  return run_step(self[name], self, data)
+end
+
+function methods:_run_train_step(data) return check_logs(self, "train_step", run(self, "train_step", data)) end
+function methods:_run_test_step(data) return check_logs(self, "test_step", run(self, "test_step", data)) end
 function methods:_run_predict_step(data)
-  local outputs = run_step(self.predict_step, self, data)
+  local outputs = run(self, "predict_step", data)
   for _, leaf in ipairs(tree.flatten(outputs)) do
     if not core.kind(leaf) then
       errors.fail("predict_step of model '%s' must return tensors, got %s", self.name, errors.show(leaf))

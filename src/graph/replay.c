@@ -1,0 +1,252 @@
+/* Replays: a program whose lists are filled anew at each run. */
+#include "graph/replay.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/region.h"
+#include "graph/compiled.h"
+#include "graph/plan.h"
+
+/* Where an external or a result comes from. */
+typedef enum source_kind { FROM_CONSTANT, FROM_ARGUMENT, FROM_VARIABLE, FROM_DRAW, FROM_PLAN } source_kind;
+
+typedef struct source {
+  source_kind kind;
+  int64_t number;        /* of the argument, variable, draw, or recorded tensor */
+  kl_tensor *constant;   /* owned */
+  kl_variable *variable; /* owned */
+} source;
+
+typedef struct argument {
+  kl_spec spec;
+  int64_t strides[KL_MAX_NDIM];
+} argument;
+
+struct kl_replay {
+  kl_region region;
+  kl_plan *plan;
+  kl_program program; /* its lists live in the region */
+  source *externals;
+  source *results;
+  kl_draw *draws;
+  argument *arguments;
+  int nresults, nargs;
+  int64_t ndraws;
+};
+
+static void release_source(source *s) {
+  kl_tensor_release(s->constant);
+  kl_variable_release(s->variable);
+}
+
+void kl_replay_release(kl_replay *r) {
+  if (r == NULL) {
+    return;
+  }
+  for (int64_t i = 0; r->externals != NULL && i < r->program.nexternals; i++) {
+    release_source(&r->externals[i]);
+  }
+  for (int i = 0; r->results != NULL && i < r->nresults; i++) {
+    release_source(&r->results[i]);
+  }
+  for (int64_t i = 0; r->program.scalars != NULL && i < r->program.nscalars; i++) {
+    kl_tensor_release(r->program.scalars[i]);
+  }
+  for (int64_t i = 0; r->program.variables != NULL && i < r->program.nvariables; i++) {
+    kl_variable_release(r->program.variables[i]);
+  }
+  for (int64_t i = 0; r->draws != NULL && i < r->ndraws; i++) {
+    kl_generator_release(r->draws[i].generator);
+  }
+  kl_plan_release(r->plan);
+  kl_region region = r->region;
+  kl_free(r, sizeof *r);
+  kl_region_free(&region);
+}
+
+static source source_of(const kl_trace *trace, int nargs, kl_tensor *const *args, kl_tensor *t) {
+  source s = {0};
+  if (t->variable != NULL && t->variable->value == t) {
+    s.kind = FROM_VARIABLE;
+    s.variable = kl_variable_retain(t->variable);
+    return s;
+  }
+  for (int i = 0; i < nargs; i++) {
+    if (args[i] == t) {
+      return (source){.kind = FROM_ARGUMENT, .number = i};
+    }
+  }
+  for (int64_t i = 0; i < trace->draw_count; i++) {
+    if (trace->draws[i].key == t) {
+      return (source){.kind = FROM_DRAW, .number = i};
+    }
+  }
+  s.constant = kl_tensor_retain(t);
+  return s;
+}
+
+/* Copies the lists of the program, taking references; sources of results that the plan does not compute. */
+static kl_status capture(kl_replay *r, const kl_trace *trace, const kl_program *p, int nargs, kl_tensor *const *args) {
+  size_t externals = (size_t)p->nexternals + 1, scalars = (size_t)p->nscalars + 1,
+         variables = (size_t)p->nvariables + 1;
+  r->externals = kl_region_alloc(&r->region, externals * sizeof *r->externals);
+  r->program.externals = kl_region_alloc(&r->region, externals * sizeof *r->program.externals);
+  r->program.scalars = kl_region_alloc(&r->region, scalars * sizeof *r->program.scalars);
+  r->program.variables = kl_region_alloc(&r->region, variables * sizeof *r->program.variables);
+  r->program.uses = kl_region_alloc(&r->region, variables * sizeof *r->program.uses);
+  r->draws = kl_region_alloc(&r->region, ((size_t)trace->draw_count + 1) * sizeof *r->draws);
+  r->arguments = kl_region_alloc(&r->region, ((size_t)nargs + 1) * sizeof *r->arguments);
+  if (r->externals == NULL || r->program.externals == NULL || r->program.scalars == NULL ||
+      r->program.variables == NULL || r->program.uses == NULL || r->draws == NULL || r->arguments == NULL) {
+    return KL_ENOMEM;
+  }
+  for (; r->program.nexternals < p->nexternals; r->program.nexternals++) {
+    r->externals[r->program.nexternals] = source_of(trace, nargs, args, p->externals[r->program.nexternals]);
+  }
+  for (; r->program.nscalars < p->nscalars; r->program.nscalars++) {
+    r->program.scalars[r->program.nscalars] = kl_tensor_retain(p->scalars[r->program.nscalars]);
+  }
+  for (; r->program.nvariables < p->nvariables; r->program.nvariables++) {
+    r->program.variables[r->program.nvariables] = kl_variable_retain(p->variables[r->program.nvariables]);
+  }
+  for (int64_t i = 0; i < p->nexternals; i++) {
+    if (r->externals[i].kind == FROM_VARIABLE) {
+      r->externals[i].number = kl_program_variable(p, r->externals[i].variable);
+    }
+  }
+  for (; r->ndraws < trace->draw_count; r->ndraws++) {
+    const kl_draw *d = &trace->draws[r->ndraws];
+    r->draws[r->ndraws] = (kl_draw){kl_generator_retain(d->generator), d->n, NULL};
+  }
+  for (int i = 0; i < nargs; i++) {
+    r->arguments[i].spec = kl_tensor_spec(args[i]);
+    memcpy(r->arguments[i].strides, args[i]->strides, sizeof args[i]->strides);
+  }
+  r->nargs = nargs;
+  return KL_OK;
+}
+
+kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int nresults, kl_tensor *const *results,
+                        kl_replay **out) {
+  *out = NULL;
+  kl_replay *r = kl_alloc_zero(sizeof *r);
+  if (r == NULL) {
+    return KL_ENOMEM;
+  }
+  kl_program p = {0};
+  kl_status status = KL_ENOMEM;
+  r->results = kl_region_alloc(&r->region, ((size_t)nresults + 1) * sizeof *r->results);
+  if (r->results != NULL) {
+    status = kl_program_make(&p, trace, nresults, results);
+  }
+  for (; status == KL_OK && r->nresults < nresults; r->nresults++) {
+    kl_tensor *t = results[r->nresults];
+    int64_t index = t->storage != NULL ? -1 : kl_trace_index(trace, t);
+    r->results[r->nresults] =
+        index >= 0 ? (source){.kind = FROM_PLAN, .number = index} : source_of(trace, nargs, args, t);
+  }
+  status = status != KL_OK ? status : capture(r, trace, &p, nargs, args);
+  status = status != KL_OK ? status : kl_plan_find(trace, &p, &r->plan);
+  if (status == KL_OK) {
+    kl_plan_retain(r->plan);
+  } else {
+    r->plan = NULL;
+  }
+  kl_program_free(&p);
+  status = status != KL_OK ? status : kl_plan_execute(trace, nresults, results);
+  if (status != KL_OK) {
+    kl_replay_release(r);
+    return status;
+  }
+  *out = r;
+  return KL_OK;
+}
+
+bool kl_replay_fits(const kl_replay *r, int nargs, kl_tensor *const *args) {
+  if (nargs != r->nargs) {
+    return false;
+  }
+  for (int i = 0; i < nargs; i++) {
+    const argument *a = &r->arguments[i];
+    if (args[i]->storage == NULL || args[i]->dtype != a->spec.dtype ||
+        !kl_shape_equal(&args[i]->shape, &a->spec.shape) ||
+        memcmp(args[i]->strides, a->strides, sizeof a->strides[0] * (size_t)a->spec.shape.ndim) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Fills the list of externals with references. */
+static kl_status bind_externals(kl_replay *r, kl_tensor *const *args) {
+  memset(r->program.uses, 0, sizeof *r->program.uses * (size_t)r->program.nvariables);
+  for (int64_t i = 0; i < r->program.nexternals; i++) {
+    const source *s = &r->externals[i];
+    switch (s->kind) {
+      case FROM_ARGUMENT:
+        r->program.externals[i] = kl_tensor_retain(args[s->number]);
+        break;
+      case FROM_VARIABLE:
+        r->program.externals[i] = kl_tensor_retain(s->variable->value);
+        r->program.uses[s->number]++; /* this reference is not somebody's */
+        break;
+      case FROM_DRAW:
+        r->program.externals[i] = kl_tensor_retain(r->draws[s->number].key);
+        break;
+      default:
+        r->program.externals[i] = kl_tensor_retain(s->constant);
+    }
+  }
+  return KL_OK;
+}
+
+static kl_status take_result(kl_replay *r, const source *s, kl_tensor *const *args, kl_tensor **out) {
+  kl_tensor *t = s->kind == FROM_ARGUMENT   ? args[s->number]
+                 : s->kind == FROM_VARIABLE ? s->variable->value
+                                            : s->constant;
+  if (s->kind == FROM_PLAN) {
+    *out = kl_tensor_retain(kl_plan_result(r->plan, s->number));
+    return KL_OK;
+  }
+  return kl_tensor_new_view(t, &t->shape, t->strides, t->offset, out);
+}
+
+kl_status kl_replay_run(kl_replay *r, kl_tensor *const *args, kl_tensor **out) {
+  kl_status status = KL_OK;
+  int64_t drawn = 0;
+  int made = 0;
+  for (; drawn < r->ndraws && status == KL_OK; drawn++) {
+    kl_draw *d = &r->draws[drawn];
+    status = kl_generator_next(d->generator, d->n, &d->key);
+    if (status != KL_OK) {
+      break;
+    }
+  }
+  if (status == KL_OK) {
+    status = bind_externals(r, args);
+    status = status != KL_OK ? status : kl_plan_run(r->plan, &r->program);
+    for (; made < r->nresults && status == KL_OK; made++) {
+      status = take_result(r, &r->results[made], args, &out[made]);
+      if (status != KL_OK) {
+        break;
+      }
+    }
+    kl_plan_finish(r->plan, &r->program);
+    for (int64_t i = 0; i < r->program.nexternals; i++) {
+      kl_tensor_release(r->program.externals[i]);
+    }
+  }
+  for (int64_t i = 0; i < drawn; i++) {
+    kl_draw *d = &r->draws[i];
+    d->generator->counter -= status == KL_OK ? 0 : (uint64_t)d->n;
+    kl_tensor_release(d->key);
+    d->key = NULL;
+  }
+  while (status != KL_OK && made > 0) {
+    kl_tensor_release(out[--made]);
+  }
+  return status;
+}
+
+int kl_replay_result_count(const kl_replay *r) { return r->nresults; }
