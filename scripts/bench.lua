@@ -1,5 +1,6 @@
 -- Times a workload beside other frameworks: kl run scripts/bench.lua WORKLOAD [--threads N] [--seconds S] [--set NAME=INT]
--- Prints one JSON line: the median and the least mean step time over blocks, in microseconds.
+-- Prints one JSON line: the median and the least mean step time over blocks, in microseconds.  --mode eager runs the steps
+-- operation by operation; --mode lua (mlp) is a train_step of one's own, whose Lua runs at every step.
 local kl = require "kl"
 local layers = kl.layers
 
@@ -8,6 +9,8 @@ local workloads = {
   mlp = {batch = 32, features = 784, units = 512, classes = 10},
   -- y = w x + b by hand with the gradient tape, full batch
   linreg = {batch = 1000},
+  -- the same under kl.jit with replay
+  linreg_jit = {batch = 1000},
   -- one forward pass of the mlp on one sample
   predict1 = {batch = 1, features = 784, units = 512, classes = 10},
 }
@@ -38,7 +41,7 @@ while arg[i] do
 end
 local sizes = workloads[name]
 if not sizes then
-  io.stderr:write(("bench: no workload %s; there are linreg, mlp, predict1\n"):format(tostring(name)))
+  io.stderr:write(("bench: no workload %s; there are linreg, linreg_jit, mlp, predict1\n"):format(tostring(name)))
   os.exit(2)
 end
 for _, pair in ipairs(options) do
@@ -51,11 +54,24 @@ end
 if options.threads then kl.set_threads(options.threads) end
 kl.set_seed(0)
 
+-- What a user would write: the same step as kl.Model's own.
+local OwnStep = kl.Model:extend("OwnStep")
+function OwnStep:train_step(data)
+  local x, y = data[1], data[2]
+  local tape <close> = kl.GradientTape()
+  local y_pred = self(x, {training = true})
+  local loss = self:compute_loss{x = x, y = y, y_pred = y_pred}
+  self.optimizer:apply_gradients(tape:gradient(loss, self.trainable_weights), self.trainable_weights)
+  return self:compute_metrics{x = x, y = y, y_pred = y_pred, loss = loss}
+end
+
 local function mlp()
   local inputs = kl.Input{sizes.features}
   local h = layers.Dropout{0.5}(layers.Dense{sizes.units, activation = "relu"}(inputs))
-  local model = kl.Model{inputs = inputs, outputs = layers.Dense{sizes.classes, activation = "softmax"}(h)}
-  model:compile{optimizer = "rmsprop", loss = "sparse_categorical_crossentropy", metrics = {"accuracy"}}
+  local class = options.mode == "lua" and OwnStep or kl.Model
+  local model = class{inputs = inputs, outputs = layers.Dense{sizes.classes, activation = "softmax"}(h)}
+  model:compile{optimizer = "rmsprop", loss = "sparse_categorical_crossentropy", metrics = {"accuracy"},
+    run_eagerly = options.mode == "eager"}
   return model
 end
 
@@ -64,7 +80,7 @@ local steps = {}
 function steps.mlp()
   local model = mlp()
   local data = {kl.random.uniform{sizes.batch, sizes.features}, kl.random.randint({sizes.batch}, 0, sizes.classes)}
-  return function() model:train_step(data) end
+  return function() model:_run_train_step(data) end -- as fit runs it
 end
 
 function steps.predict1()
@@ -73,18 +89,21 @@ function steps.predict1()
   return function() model(x, {training = false}) end
 end
 
-function steps.linreg()
+local function linreg(wrap)
   local x = kl.random.uniform{sizes.batch, 1}
   local y = x * 3 + 2
   local w, b = kl.Variable(kl.zeros{1, 1}), kl.Variable(kl.zeros{1})
-  return function()
+  return wrap(function()
     local tape <close> = kl.GradientTape()
     local loss = kl.mean((kl.matmul(x, w) + b - y) ^ 2)
     local dw, db = table.unpack(tape:gradient(loss, {w, b}))
     w:assign_sub(dw * 0.1)
     b:assign_sub(db * 0.1)
-  end
+  end)
 end
+
+function steps.linreg() return linreg(function(f) return f end) end
+function steps.linreg_jit() return linreg(function(f) return kl.jit(f, {replay = options.mode ~= "lua"}) end) end
 
 local clock = kl.core.clock
 

@@ -36,7 +36,7 @@ kl.datasets = require "kl.datasets"
 kl.models = {load_model = function(...) return require "kl.saving".load_model(...) end, Model = kl.Model, Sequential = kl.Sequential}
 kl.register = function(...) return require "kl.saving.serialize".register(...) end
 kl.json = core.json
-kl.set_threads, kl.set_memory_limit = core.set_threads, core.set_memory_limit
+kl.set_threads, kl.set_memory_limit, kl.plans = core.set_threads, core.set_memory_limit, core.plans
 
 -- Every op whose first argument is a tensor is also its method.
 for name, f in pairs(ops) do core.tensor_methods[name] = f end

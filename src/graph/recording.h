@@ -8,13 +8,15 @@
 typedef struct kl_step {
   kl_node *node;         /* owned; NULL for an assignment */
   kl_variable *variable; /* owned; of an assignment */
-  int64_t first;         /* index of the first output, or of the assigned tensor, in `tensors` */
+  int64_t first; /* index of the first output in `tensors`; of an assignment, of its value, of that value under the
+                  * variable's name, and of a nameless alias (NULL until it is asked for) */
 } kl_step;
 
 /* What a variable holds after the assignments recorded so far. */
 typedef struct kl_version {
   kl_variable *variable; /* borrowed from its step */
   kl_tensor *value;      /* owned; carries the variable's id */
+  int64_t first;         /* of its step */
 } kl_version;
 
 /* A generator's draw: a replay makes it again. */

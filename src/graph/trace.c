@@ -45,7 +45,8 @@ int64_t kl_trace_index(const kl_trace *trace, const kl_tensor *t) {
     return -1;
   }
   int64_t index = t->node->mark + t->index;
-  bool own = index >= 0 && index < trace->tensor_count && trace->tensors[index]->node == t->node;
+  bool own = index >= 0 && index < trace->tensor_count && trace->tensors[index] != NULL &&
+             trace->tensors[index]->node == t->node;
   return own ? index : -1;
 }
 
@@ -85,8 +86,20 @@ static kl_version *find_version(kl_trace *t, const kl_variable *v) {
 }
 
 static kl_status variable_value(kl_recorder *r, kl_variable *v, kl_tensor **out) {
-  kl_version *found = find_version((kl_trace *)r, v);
-  *out = kl_tensor_retain(found != NULL ? found->value : v->value);
+  kl_trace *t = (kl_trace *)r;
+  const kl_version *found = find_version(t, v);
+  kl_tensor *value = found != NULL ? found->value : v->value;
+  if (found != NULL && kl_context_now->watchers == NULL) {
+    /* Read where no tape records it is a plain tensor, to tapes made later too. */
+    kl_tensor **plain = &t->tensors[found->first + 2];
+    if (*plain == NULL) {
+      KL_TRY(kl_tensor_new_alias(value, plain));
+      (*plain)->id = kl_tensor_next_id();
+      (*plain)->flags &= (uint8_t)~KL_TENSOR_TRAINABLE;
+    }
+    value = *plain;
+  }
+  *out = kl_tensor_retain(value);
   return KL_OK;
 }
 
@@ -102,7 +115,7 @@ static kl_status name_after(const kl_tensor *value, kl_variable *v, kl_tensor **
 static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   kl_trace *t = (kl_trace *)r;
   KL_TRY(reserve((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
-  KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 2, &t->tensor_capacity));
+  KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 3, &t->tensor_capacity));
   KL_TRY(reserve((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
   kl_tensor *named;
   KL_TRY(name_after(value, v, &named));
@@ -111,11 +124,17 @@ static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
     found = &t->versions[t->version_count++];
     *found = (kl_version){.variable = v};
   }
+  /* The value that is given up is a plain tensor to tapes made from now on; that of before the step until the step has
+   * ended, however it ends. */
+  kl_tensor *before = found->value != NULL ? found->value : v->value;
+  before->flags &= (uint8_t)~KL_TENSOR_TRAINABLE;
   kl_tensor_release(found->value);
   found->value = named;
+  found->first = t->tensor_count;
   t->steps[t->count++] = (kl_step){.variable = kl_variable_retain(v), .first = t->tensor_count};
   t->tensors[t->tensor_count++] = kl_tensor_retain(value);
   t->tensors[t->tensor_count++] = kl_tensor_retain(named);
+  t->tensors[t->tensor_count++] = NULL;
   return KL_OK;
 }
 
@@ -155,7 +174,7 @@ bool kl_trace_is_open(const kl_trace *t) { return t->context != NULL; }
 
 void kl_trace_clear(kl_trace *t) {
   for (int64_t i = 0; i < t->version_count; i++) {
-    t->versions[i].value->variable = NULL; /* a handle may outlive the trace and the variable */
+    kl_variable_set_trainable(t->versions[i].variable, t->versions[i].variable->trainable);
     kl_tensor_release(t->versions[i].value);
   }
   for (int64_t i = 0; i < t->draw_count; i++) {
@@ -165,11 +184,14 @@ void kl_trace_clear(kl_trace *t) {
   t->draw_count = 0;
   for (int64_t i = 0; i < t->count; i++) {
     const kl_step *s = &t->steps[i];
-    int n = s->node != NULL ? s->node->nout : 2;
+    int n = s->node != NULL ? s->node->nout : 3;
     for (int k = 0; k < n; k++) {
       kl_tensor *tensor = t->tensors[s->first + k];
-      if (s->node != NULL || k == 1) {   /* made here; what was assigned may be anybody's */
-        kl_tensor_forget_origin(tensor); /* one that lives on must not keep the step's nodes alive */
+      if (tensor != NULL && (s->node != NULL || k > 0)) { /* made here; what was assigned may be anybody's */
+        /* One that lives on must not keep the step's nodes alive, and may outlive the variable whose name it has. */
+        kl_tensor_forget_origin(tensor);
+        tensor->variable = NULL;
+        tensor->flags &= (uint8_t)~KL_TENSOR_TRAINABLE;
       }
       kl_tensor_release(tensor);
     }

@@ -263,14 +263,63 @@ local function check_strides(info, case, arguments, results)
   end
 end
 
---- One thread and several give the same bits (reliability.md D1).
-local function check_threads(info, arguments, results)
+--- f with another number of threads.
+local function with_other_threads(f)
   local threads = kl.core.get_threads()
   kl.core.set_threads(threads == 1 and 3 or 1)
-  local ok, again = pcall(call, info, arguments)
+  local ok, results = pcall(f)
   kl.core.set_threads(threads)
-  assert(ok, again)
+  assert(ok, results)
+  return results
+end
+
+--- One thread and several give the same bits (reliability.md D1).
+local function check_threads(info, arguments, results)
+  local again = with_other_threads(function() return call(info, arguments) end)
   for i, r in ipairs(again) do compare.bits(r, results[i], "with another number of threads") end
+end
+
+local function copies(list)
+  local made = {}
+  for i, t in ipairs(list) do made[i] = ops.copy(t) end
+  return made
+end
+
+--- The gradients of the op's float results by its float inputs; an empty list if there are none.
+local function first_gradients(info, arguments)
+  local xs = {}
+  for i, place in ipairs(float_places(info, arguments)) do xs[i] = get(arguments, place) end
+  local tape <close> = kl.GradientTape{watch_accessed_variables = false}
+  tape:watch(xs)
+  local targets = {}
+  for _, r in ipairs(call(info, arguments)) do
+    if is_float(r) then targets[#targets + 1] = r end
+  end
+  return #xs > 0 and #targets > 0 and tape:gradient(targets, xs, {unconnected_gradients = "zero"}) or {}
+end
+
+--- A step gives the bits of immediate mode: with the inputs as they are, and with inputs and results that live only in the
+--- step, between other operations; gradients too.
+local function check_steps(info, case, arguments, results)
+  local strided = strides.variants[1 + #driver.describe_case(case) % #strides.variants]
+  local function copied(t) return ops.copy(t) end
+  local ways = {
+    {"as a step", function() return call(info, arguments) end},
+    {"inside a step", function() return copies(call(info, changed(case, arguments, copied))) end},
+    {"inside a step, with " .. strided.name, function() return copies(call(info, changed(case, arguments, strided.make))) end},
+  }
+  for _, way in ipairs(ways) do
+    local name, step = way[1], kl.jit(way[2])
+    for i, r in ipairs(step()) do compare.bits(r, results[i], name) end
+    if numel(results) > 8192 then
+      for i, r in ipairs(with_other_threads(step)) do compare.bits(r, results[i], name .. ", with another number of threads") end
+    end
+  end
+  if case.gradient == false or info.constant then return end
+  local expected = first_gradients(info, arguments)
+  for i, g in ipairs(kl.jit(function() return first_gradients(info, arguments) end)()) do
+    compare.bits(g, expected[i], "gradient " .. i .. " in a step")
+  end
 end
 
 --- All checks of one case.
@@ -304,6 +353,7 @@ function driver.run_case(info, case)
   if case.property then case.property(in32, case, arrays) end
   check_strides(info, case, arguments, in32)
   if numel(in32) > 8192 then check_threads(info, arguments, in32) end
+  check_steps(info, case, arguments, in32)
   if case.gradient ~= false then check_gradients(info, case, arrays) end
   driver.check_symbolic(info, case, arguments, in32)
 end

@@ -99,7 +99,7 @@ typedef struct product {
 } product;
 
 #define BLAS_PRODUCT ((double)(1 << 28)) /* multiplications; from here on OpenBLAS */
-#define SERIAL_PRODUCT 40000             /* multiplications; below it the pool does not pay */
+#define SERIAL_PRODUCT 400000 /* multiplications, some 5 us: below it the pool does not pay */
 #define BLAS_SPLIT 256                   /* rows and columns of a block of the result */
 #define SPLIT_ROWS 256
 #define SPLIT_COLUMNS 128
@@ -257,7 +257,7 @@ static kl_status run_matmul(const kl_call *c) {
     return KL_OK;
   }
   /* Many small matrices are shared out whole; few large ones are cut up one after the other. */
-  p.in_pool = p.batches > 1 && !p.blas && p.work < 64 * SERIAL_PRODUCT && p.work * (double)p.batches >= SERIAL_PRODUCT;
+  p.in_pool = p.batches > 1 && !p.blas && p.work < 8 * SERIAL_PRODUCT && p.work * (double)p.batches >= SERIAL_PRODUCT;
   if (p.in_pool) {
     kl_pool_run(p.batches, run_matrix, &p);
   } else {

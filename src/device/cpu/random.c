@@ -11,7 +11,8 @@
 #include "device/cpu/simd.h"
 #include "device/cpu/tiles.h"
 
-#define BLOCK 8192 /* elements per block of the pool; a multiple of 4 */
+#define BLOCK 8192   /* elements per block of the pool; a multiple of 4 */
+#define SERIAL 32768 /* elements: below it the pool does not pay */
 
 typedef struct draw {
   const kl_call *c;
@@ -35,7 +36,14 @@ static void run_block(void *context, int64_t block) {
 }
 
 static kl_status run_draw(draw *d) {
-  kl_pool_run(kl_div_up(kl_shape_numel(&d->c->out[0].shape), BLOCK), run_block, d);
+  int64_t n = kl_shape_numel(&d->c->out[0].shape);
+  if (n <= SERIAL) {
+    if (n > 0) {
+      d->fill(d, 0, n);
+    }
+  } else {
+    kl_pool_run(kl_div_up(n, BLOCK), run_block, d);
+  }
   return KL_OK;
 }
 
