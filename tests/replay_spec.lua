@@ -70,6 +70,26 @@ describe("kl.jit with replay", function()
     assert.same({6.0}, doubled:totable())
   end)
 
+  it("tells arguments apart that were one tensor when it was recorded, or an upvalue", function()
+    local same = kl.ones{2}
+    local f = kl.jit(function(a, b) return a - b, a - same end, {replay = true})
+    f(same, same)
+    local difference, other = f(same * 5, same * 2)
+    assert.same({3.0, 3.0}, difference:totable())
+    assert.same({4.0, 4.0}, other:totable())
+  end)
+
+  it("gives probabilities whose logits a loss outside can read, as immediate mode does", function()
+    local logits, labels = kl.tensor{{300.0, 0.0}, {-200.0, 5.0}}, kl.tensor{1, 0}
+    local expected = kl.losses.sparse_categorical_crossentropy(labels, kl.softmax(logits))
+    for _, replay in ipairs{false, true} do
+      local f = kl.jit(function(x) return {kl.softmax(x)} end, {replay = replay})
+      for _ = 1, 3 do
+        compare.bits(kl.losses.sparse_categorical_crossentropy(labels, f(logits)[1]), expected, "loss")
+      end
+    end
+  end)
+
   it("draws again at every replay, as immediate mode does", function()
     agree(function()
       local generator = kl.random.SeedGenerator{5}
@@ -213,7 +233,7 @@ describe("the steps of fit", function()
       local s = kl.core.memory_stats()
       return s.live_bytes, s.live_tensors
     end
-    model:fit{x, y, batch_size = 10, epochs = 3, verbose = 0}
+    for _ = 1, 2 do model:fit{x, y, batch_size = 10, epochs = 3, verbose = 0} end
     local bytes, tensors = live()
     model:fit{x, y, batch_size = 10, epochs = 50, verbose = 0}
     assert.same({bytes, tensors}, {live()})

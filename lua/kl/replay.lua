@@ -36,6 +36,21 @@ local function describe(value, leaves, parts)
   end
 end
 
+--- The arguments with a fresh view in place of each tensor, and the list of these: two arguments that are one tensor, or an
+--- argument that the function also knows by another way, are still different things to the recording.
+local function with_views(value, views)
+  if core.kind(value) == "tensor" then
+    local view = core.ops.stop_gradient(value)
+    views[#views + 1] = view
+    return view
+  end
+  if type(value) ~= "table" then return value end
+  local names, copy = tree.names(value), {}
+  for _, name in ipairs(names or {}) do copy[name] = with_views(value[name], views) end
+  for i = 1, #value do copy[i] = with_views(value[i], views) end
+  return copy
+end
+
 local function template_of(value, index_of)
   if core.kind(value) == "tensor" then return setmetatable({index_of[value]}, slot_metatable) end
   if type(value) ~= "table" or getmetatable(value) ~= nil then return value end
@@ -96,7 +111,9 @@ function Replay:__call(...)
       return table.unpack(results, 1, template.n)
     end
   end
-  return keep(self, key, core.capture_step(run_step.handler, self.f, leaves, ...))
+  local arguments, views = table.pack(...), {}
+  for i = 1, arguments.n do arguments[i] = with_views(arguments[i], views) end
+  return keep(self, key, core.capture_step(run_step.handler, self.f, views, table.unpack(arguments, 1, arguments.n)))
 end
 
 return Replay

@@ -53,14 +53,21 @@ typedef struct results {
   kl_tensor **list; /* NULL while they are counted */
 } results;
 
+static void add_result(results *r, kl_tensor *t) {
+  if (r->list != NULL) {
+    r->list[r->n] = t;
+  }
+  r->n++;
+}
+
+/* Tensors without a value, and what losses outside the step will read of them: the logits behind probabilities. */
 static void collect(lua_State *L, kl_bind_handle *handle, void *context) {
-  results *r = context;
   (void)L;
   if (handle->t != NULL && handle->t->storage == NULL && handle->t->weak == KL_STRONG) {
-    if (r->list != NULL) {
-      r->list[r->n] = handle->t;
+    add_result(context, handle->t);
+    if (handle->t->logits != NULL && handle->t->logits->storage == NULL) {
+      add_result(context, handle->t->logits);
     }
-    r->n++;
   }
 }
 
@@ -212,14 +219,20 @@ static kl_status finish_capture(lua_State *L, kl_trace *trace) {
   int last = lua_gettop(L), nargs;
   capture c = {0, NULL, 5};
   walk_all(L, 6, last, collect_all, &c);
-  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(c.n + 1), 0);
+  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(2 * c.n + 1), 0); /* and their logits */
   c = (capture){0, list, 5};
   walk_all(L, 6, last, collect_all, &c);
+  int linked = c.n;
+  for (int i = 0; i < c.n; i++) {
+    if (list[i]->storage == NULL && list[i]->logits != NULL) {
+      list[linked++] = list[i]->logits;
+    }
+  }
   kl_tensor **args = read_tensors(L, 3, &nargs);
   kl_replay **slot = lua_touserdata(L, 4);
-  kl_status status = kl_replay_new(trace, nargs, args, c.n, list, slot);
+  kl_status status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, slot);
   if (kl_bind_retry(L, status)) {
-    status = kl_replay_new(trace, nargs, args, c.n, list, slot);
+    status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, slot);
   }
   lua_settop(L, last);
   if (status == KL_OK) {
@@ -279,7 +292,7 @@ static int run_replay(lua_State *L) {
     return 0;
   }
   int n = kl_replay_result_count(replay);
-  kl_tensor **out = lua_newuserdatauv(L, sizeof *out * (size_t)(n + 1), 0);
+  kl_tensor **out = lua_newuserdatauv(L, sizeof *out * (size_t)(kl_replay_room(replay) + 1), 0);
   lua_createtable(L, n, 0);
   int table = lua_gettop(L);
   luaL_checkstack(L, n + 4, "results of a step");
@@ -350,6 +363,19 @@ static int forget(lua_State *L) {
   return 0;
 }
 
+/* The box whose end forgets the plans, once per state. */
+static void open_box(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, "kl.plans") == LUA_TNIL) {
+    lua_newuserdatauv(L, 0, 0);
+    lua_newtable(L);
+    lua_pushcfunction(L, forget);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_setfield(L, LUA_REGISTRYINDEX, "kl.plans");
+  }
+  lua_pop(L, 1);
+}
+
 void kl_bind_open_step(lua_State *L, int core) {
   lua_pushcfunction(L, call_step);
   lua_setfield(L, core, "call_step");
@@ -373,10 +399,5 @@ void kl_bind_open_step(lua_State *L, int core) {
   lua_pushcfunction(L, keep);
   lua_setfield(L, -2, "keep");
   lua_pop(L, 1);
-  lua_newuserdatauv(L, 0, 0);
-  lua_newtable(L);
-  lua_pushcfunction(L, forget);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  lua_setfield(L, LUA_REGISTRYINDEX, "kl.plans");
+  open_box(L);
 }

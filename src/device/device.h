@@ -33,11 +33,20 @@ typedef struct kl_call {
  * made: an element's bits depend on nothing but its operands, not on n or its place. */
 typedef void (*kl_tile)(int64_t n, void *out, const void *const *in);
 
+/* A matrix product row by row, so that what follows it can run on the rows while they are in the caches.  Element by
+ * element the same as the whole product. */
+typedef struct kl_rows {
+  size_t (*packed_bytes)(const kl_call *c); /* of the packed right side; 0: this product cannot be had by rows */
+  void (*pack)(const kl_call *c, void *packed);
+  void (*run)(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out); /* out: count rows */
+} kl_rows;
+
 typedef struct kl_kernel {
   kl_status (*run)(const kl_call *c);
   size_t (*scratch)(const kl_call *c); /* bytes, or NULL for none */
   const kl_tile *tiles;                /* elementwise: by dtype of the last input, or NULL */
   kl_tile (*tile)(const kl_call *c);   /* elementwise: where the choice needs more than that */
+  const kl_rows *rows;                 /* of a product, or NULL */
 } kl_kernel;
 
 /* Elementwise kernels joined: walked once, tile by tile, each op's result staying in the caches for the next.  An
@@ -58,7 +67,14 @@ typedef struct kl_fused {
   int nops, nviews, noutputs, ntemps;
   const kl_fused_op *ops; /* in an order in which each reads what others before it wrote */
   const kl_view *views;   /* the first noutputs are outputs, contiguous */
+  /* A prepared product whose rows are made as the walk needs them, or NULL; view `product_view` stands for it.  All
+   * other views are then contiguous or one repeated element. */
+  const kl_call *product;
+  int product_view;
+  void *packed; /* room for its packed right side */
 } kl_fused;
+
+#define KL_PRODUCT_BLOCK 8192 /* elements of a product that are made at a time: they stay in L1 */
 
 typedef struct kl_device {
   const char *name;

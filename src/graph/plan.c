@@ -58,7 +58,8 @@ static void add_patch(kl_plan *p, kl_view *view, const kl_value *v) {
   p->patches[p->npatches++] = (patch){view, v->buffer, v->offset * (int64_t)kl_dtype_size(v->spec.dtype)};
 }
 
-static kl_status make_single(kl_plan *p, plan_call *c, const kl_item *item) {
+/* Views, kernel and scratch of one call. */
+static kl_status prepare_call(kl_plan *p, const kl_item *item, kl_call *call, size_t *scratch) {
   kl_view *views = kl_region_alloc(&p->l.region, sizeof *views * (size_t)(item->nin + item->nout));
   if (views == NULL) {
     return KL_ENOMEM;
@@ -69,9 +70,13 @@ static kl_status make_single(kl_plan *p, plan_call *c, const kl_item *item) {
   for (int k = 0; k < item->nout; k++) {
     add_patch(p, &views[item->nin + k], &item->out[k]);
   }
-  c->call = (kl_call){.name = item->op->name, .attrs = item->attrs, .nin = item->nin, .nout = item->nout, .in = views};
-  c->call.out = views + item->nin;
-  KL_TRY(kl_device_default()->prepare((int)item->op->id, &c->call, &c->scratch));
+  *call = (kl_call){.name = item->op->name, .attrs = item->attrs, .nin = item->nin, .nout = item->nout, .in = views};
+  call->out = views + item->nin;
+  return kl_device_default()->prepare((int)item->op->id, call, scratch);
+}
+
+static kl_status make_single(kl_plan *p, plan_call *c, const kl_item *item) {
+  KL_TRY(prepare_call(p, item, &c->call, &c->scratch));
   p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
   return KL_OK;
 }
@@ -124,6 +129,9 @@ static kl_status make_fused(kl_plan *p, plan_call *c, const kl_group *g) {
   }
   for (int i = 0; i < f->nviews; i++) {
     add_patch(p, &views[i], values[i]);
+    if (l->buffers[values[i]->buffer].place == KL_PLACE_PRODUCT) {
+      f->product_view = i;
+    }
   }
   for (int i = 0; i < g->count; i++) {
     const kl_item *item = &l->items[l->scheduled[g->first + i]];
@@ -138,6 +146,13 @@ static kl_status make_fused(kl_plan *p, plan_call *c, const kl_group *g) {
   }
   f->ops = ops;
   f->views = views;
+  if (g->product >= 0) {
+    size_t unused;
+    KL_TRY(prepare_call(p, &l->items[g->product], &c->call, &unused));
+    f->product = &c->call;
+    c->scratch = c->call.kernel->rows->packed_bytes(&c->call);
+    p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
+  }
   return KL_OK;
 }
 
@@ -164,6 +179,9 @@ static kl_status make_calls(kl_plan *p) {
   }
   for (int g = 0; g < l->ngroups; g++) {
     const kl_group *group = &l->groups[g];
+    if (group->count == 0) {
+      continue;
+    }
     plan_call *c = &p->calls[p->ncalls++];
     KL_TRY(group->fused ? make_fused(p, c, group) : make_single(p, c, &l->items[l->scheduled[group->first]]));
   }
@@ -206,6 +224,7 @@ static kl_status plan_new(const kl_trace *trace, const kl_program *program, kl_p
     status = kl_pass_live(&p->l);
   }
   status = status != KL_OK ? status : kl_pass_schedule(&p->l);
+  status = status != KL_OK ? status : kl_pass_join(&p->l);
   status = status != KL_OK ? status : kl_pass_place(&p->l);
   status = status != KL_OK ? status : make_calls(p);
   if (status != KL_OK) {
@@ -288,6 +307,8 @@ static kl_status make_room(kl_plan *p, const kl_program *program) {
         p->bases[b] = cache.arena + buffer->offset;
         break;
       case KL_PLACE_TILE:
+      case KL_PLACE_PRODUCT:
+        p->bases[b] = cache.arena; /* never looked at */
         break;
       case KL_PLACE_EXTERNAL:
         p->bases[b] = kl_tensor_data(program->externals[buffer->number]);
@@ -326,10 +347,12 @@ static kl_status run_calls(kl_plan *p) {
   kl_status status = KL_OK;
   for (int i = 0; i < p->ncalls && status == KL_OK; i++) {
     plan_call *c = &p->calls[i];
+    char *scratch = c->scratch > 0 ? cache.arena + p->l.arena_bytes : NULL;
     if (c->fused) {
+      c->joined.packed = scratch;
       device->execute_fused(&c->joined);
     } else {
-      c->call.scratch = c->scratch > 0 ? cache.arena + p->l.arena_bytes : NULL;
+      c->call.scratch = scratch;
       status = device->execute(&c->call);
     }
   }

@@ -7,13 +7,14 @@
 #include "base/region.h"
 #include "graph/compiled.h"
 #include "graph/plan.h"
+#include "op/op.h"
 
 /* Where an external or a result comes from. */
 typedef enum source_kind { FROM_CONSTANT, FROM_ARGUMENT, FROM_VARIABLE, FROM_DRAW, FROM_PLAN } source_kind;
 
 typedef struct source {
   source_kind kind;
-  int64_t number;        /* of the argument, variable, draw, or recorded tensor */
+  int64_t number;        /* of the argument, variable (-1: read under another name), draw, or recorded tensor */
   kl_tensor *constant;   /* owned */
   kl_variable *variable; /* owned */
 } source;
@@ -23,6 +24,12 @@ typedef struct argument {
   int64_t strides[KL_MAX_NDIM];
 } argument;
 
+/* A result that is the logits of another. */
+typedef struct link {
+  int owner;
+  const kl_op *op; /* softmax or sigmoid */
+} link;
+
 struct kl_replay {
   kl_region region;
   kl_plan *plan;
@@ -31,7 +38,8 @@ struct kl_replay {
   source *results;
   kl_draw *draws;
   argument *arguments;
-  int nresults, nargs;
+  link *links; /* of the results behind `visible`: whose logits they are */
+  int nresults, visible, nargs;
   int64_t ndraws;
 };
 
@@ -65,8 +73,20 @@ void kl_replay_release(kl_replay *r) {
   kl_region_free(&region);
 }
 
+/* A variable that was assigned something from outside the step is read as an alias of that: the thing itself. */
+static kl_tensor *assigned(const kl_trace *trace, kl_tensor *t) {
+  for (int64_t i = trace->count - 1; i >= 0; i--) {
+    const kl_step *s = &trace->steps[i];
+    if (s->node == NULL && (trace->tensors[s->first + 1] == t || trace->tensors[s->first + 2] == t)) {
+      t = trace->tensors[s->first];
+    }
+  }
+  return t;
+}
+
 static source source_of(const kl_trace *trace, int nargs, kl_tensor *const *args, kl_tensor *t) {
   source s = {0};
+  t = assigned(trace, t);
   if (t->variable != NULL && t->variable->value == t) {
     s.kind = FROM_VARIABLE;
     s.variable = kl_variable_retain(t->variable);
@@ -112,7 +132,8 @@ static kl_status capture(kl_replay *r, const kl_trace *trace, const kl_program *
   }
   for (int64_t i = 0; i < p->nexternals; i++) {
     if (r->externals[i].kind == FROM_VARIABLE) {
-      r->externals[i].number = kl_program_variable(p, r->externals[i].variable);
+      bool itself = p->externals[i] == r->externals[i].variable->value;
+      r->externals[i].number = itself ? kl_program_variable(p, r->externals[i].variable) : -1;
     }
   }
   for (; r->ndraws < trace->draw_count; r->ndraws++) {
@@ -127,8 +148,8 @@ static kl_status capture(kl_replay *r, const kl_trace *trace, const kl_program *
   return KL_OK;
 }
 
-kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int nresults, kl_tensor *const *results,
-                        kl_replay **out) {
+kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int nresults, int nlogits,
+                        kl_tensor *const *results, kl_replay **out) {
   *out = NULL;
   kl_replay *r = kl_alloc_zero(sizeof *r);
   if (r == NULL) {
@@ -136,8 +157,17 @@ kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int 
   }
   kl_program p = {0};
   kl_status status = KL_ENOMEM;
+  int visible = nresults;
+  nresults += nlogits;
   r->results = kl_region_alloc(&r->region, ((size_t)nresults + 1) * sizeof *r->results);
-  if (r->results != NULL) {
+  r->links = kl_region_alloc(&r->region, ((size_t)nlogits + 1) * sizeof *r->links);
+  for (int i = 0; i < visible && r->links != NULL; i++) {
+    if (results[i]->storage == NULL && results[i]->logits != NULL) {
+      r->links[r->visible++] = (link){i, results[i]->logits_op};
+    }
+  }
+  r->visible = visible;
+  if (r->results != NULL && r->links != NULL) {
     status = kl_program_make(&p, trace, nresults, results);
   }
   for (; status == KL_OK && r->nresults < nresults; r->nresults++) {
@@ -179,7 +209,7 @@ bool kl_replay_fits(const kl_replay *r, int nargs, kl_tensor *const *args) {
 }
 
 /* Fills the list of externals with references. */
-static kl_status bind_externals(kl_replay *r, kl_tensor *const *args) {
+static void bind_externals(kl_replay *r, kl_tensor *const *args) {
   memset(r->program.uses, 0, sizeof *r->program.uses * (size_t)r->program.nvariables);
   for (int64_t i = 0; i < r->program.nexternals; i++) {
     const source *s = &r->externals[i];
@@ -189,7 +219,9 @@ static kl_status bind_externals(kl_replay *r, kl_tensor *const *args) {
         break;
       case FROM_VARIABLE:
         r->program.externals[i] = kl_tensor_retain(s->variable->value);
-        r->program.uses[s->number]++; /* this reference is not somebody's */
+        if (s->number >= 0) {
+          r->program.uses[s->number]++; /* this reference is not somebody's */
+        } /* else the plan does not know that it reads the variable: this reference keeps it from being overwritten */
         break;
       case FROM_DRAW:
         r->program.externals[i] = kl_tensor_retain(r->draws[s->number].key);
@@ -198,55 +230,68 @@ static kl_status bind_externals(kl_replay *r, kl_tensor *const *args) {
         r->program.externals[i] = kl_tensor_retain(s->constant);
     }
   }
+}
+
+/* Results that the plan does not compute, taken before it runs: of a variable it is the old value, which this keeps
+ * from being overwritten. */
+static kl_status take_given(const kl_replay *r, kl_tensor *const *args, kl_tensor **out) {
+  for (int i = 0; i < r->nresults; i++) {
+    const source *s = &r->results[i];
+    const kl_tensor *t = s->kind == FROM_ARGUMENT   ? args[s->number]
+                         : s->kind == FROM_VARIABLE ? s->variable->value
+                                                    : s->constant;
+    if (s->kind != FROM_PLAN) {
+      KL_TRY(kl_tensor_new_view(t, &t->shape, t->strides, t->offset, &out[i]));
+    }
+  }
   return KL_OK;
 }
 
-static kl_status take_result(kl_replay *r, const source *s, kl_tensor *const *args, kl_tensor **out) {
-  kl_tensor *t = s->kind == FROM_ARGUMENT   ? args[s->number]
-                 : s->kind == FROM_VARIABLE ? s->variable->value
-                                            : s->constant;
-  if (s->kind == FROM_PLAN) {
-    *out = kl_tensor_retain(kl_plan_result(r->plan, s->number));
-    return KL_OK;
+static kl_status run(kl_replay *r, kl_tensor *const *args, kl_tensor **out) {
+  KL_TRY(take_given(r, args, out));
+  bind_externals(r, args);
+  kl_status status = kl_plan_run(r->plan, &r->program);
+  for (int i = 0; i < r->nresults && status == KL_OK; i++) {
+    if (r->results[i].kind == FROM_PLAN) {
+      out[i] = kl_tensor_retain(kl_plan_result(r->plan, r->results[i].number));
+    }
   }
-  return kl_tensor_new_view(t, &t->shape, t->strides, t->offset, out);
+  kl_plan_finish(r->plan, &r->program);
+  for (int64_t i = 0; i < r->program.nexternals; i++) {
+    kl_tensor_release(r->program.externals[i]);
+  }
+  return status;
 }
 
 kl_status kl_replay_run(kl_replay *r, kl_tensor *const *args, kl_tensor **out) {
   kl_status status = KL_OK;
   int64_t drawn = 0;
-  int made = 0;
-  for (; drawn < r->ndraws && status == KL_OK; drawn++) {
+  for (int i = 0; i < r->nresults; i++) {
+    out[i] = NULL;
+  }
+  while (drawn < r->ndraws && status == KL_OK) {
     kl_draw *d = &r->draws[drawn];
     status = kl_generator_next(d->generator, d->n, &d->key);
-    if (status != KL_OK) {
-      break;
-    }
+    drawn += status == KL_OK;
   }
-  if (status == KL_OK) {
-    status = bind_externals(r, args);
-    status = status != KL_OK ? status : kl_plan_run(r->plan, &r->program);
-    for (; made < r->nresults && status == KL_OK; made++) {
-      status = take_result(r, &r->results[made], args, &out[made]);
-      if (status != KL_OK) {
-        break;
-      }
-    }
-    kl_plan_finish(r->plan, &r->program);
-    for (int64_t i = 0; i < r->program.nexternals; i++) {
-      kl_tensor_release(r->program.externals[i]);
-    }
-  }
+  status = status != KL_OK ? status : run(r, args, out);
   for (int64_t i = 0; i < drawn; i++) {
     kl_draw *d = &r->draws[i];
     d->generator->counter -= status == KL_OK ? 0 : (uint64_t)d->n;
     kl_tensor_release(d->key);
     d->key = NULL;
   }
-  while (status != KL_OK && made > 0) {
-    kl_tensor_release(out[--made]);
+  for (int i = 0; i < r->nresults && status != KL_OK; i++) {
+    kl_tensor_release(out[i]);
+  }
+  for (int i = r->visible; i < r->nresults && status == KL_OK; i++) {
+    kl_tensor *owner = out[r->links[i - r->visible].owner];
+    kl_tensor_release(owner->logits);
+    owner->logits = out[i];
+    owner->logits_op = r->links[i - r->visible].op;
   }
   return status;
 }
 
-int kl_replay_result_count(const kl_replay *r) { return r->nresults; }
+int kl_replay_result_count(const kl_replay *r) { return r->visible; }
+int kl_replay_room(const kl_replay *r) { return r->nresults; }

@@ -10,17 +10,20 @@
 typedef struct kl_replay kl_replay;
 
 /* Executes the pending part of a recording as kl_plan_execute does, and keeps what is needed to do it again.
- * args: the tensors the step was called with.  results: what it returned, tensors of the recording or any others. */
-kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int nresults, kl_tensor *const *results,
-                        kl_replay **out);
+ * args: the tensors the step was called with.  results: what it returned, tensors of the recording or any others, and
+ * behind them the nlogits logits of those among them that have some and no value yet. */
+kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int nresults, int nlogits,
+                        kl_tensor *const *results, kl_replay **out);
 void kl_replay_release(kl_replay *replay); /* NULL is allowed */
 
 /* True if these arguments have the dtypes, shapes and strides of those it was captured with. */
 bool kl_replay_fits(const kl_replay *replay, int nargs, kl_tensor *const *args);
 
-/* Runs it; out: as many new tensors as there were results.  On failure variables and generators are as before. */
+/* Runs it; out: room for kl_replay_room tensors, of which the first kl_replay_result_count are the results.  On failure
+ * variables and generators are as before. */
 kl_status kl_replay_run(kl_replay *replay, kl_tensor *const *args, kl_tensor **out);
 
 int kl_replay_result_count(const kl_replay *replay);
+int kl_replay_room(const kl_replay *replay);
 
 #endif

@@ -243,6 +243,9 @@ kl_status kl_trace_run(kl_trace *t) {
       kl_tensor *value = t->tensors[s->first], *named = t->tensors[s->first + 1];
       resolve(t, value);
       kl_trace_fill(named, value);
+      if (t->tensors[s->first + 2] != NULL) {
+        kl_trace_fill(t->tensors[s->first + 2], value);
+      }
       status = kl_variable_assign(s->variable, value);
     }
     t->done += status == KL_OK;

@@ -144,11 +144,15 @@ kl_status kl_tensor_new_weak_float(double value, kl_tensor **out) {
 
 void kl_tensor_forget_origin(kl_tensor *t) {
   kl_node *node = t->node;
-  kl_tensor *logits = t->logits;
   t->node = NULL;
-  t->logits = NULL;
   kl_node_release(node);
-  kl_tensor_release(logits);
+  if (t->logits != NULL && t->logits->storage != NULL) {
+    kl_tensor_forget_origin(t->logits);
+  } else {
+    kl_tensor *logits = t->logits;
+    t->logits = NULL;
+    kl_tensor_release(logits);
+  }
 }
 
 kl_tensor *kl_tensor_retain(kl_tensor *t) {

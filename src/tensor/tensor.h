@@ -85,7 +85,7 @@ kl_status kl_tensor_new_alias(const kl_tensor *t, kl_tensor **out);
 kl_status kl_tensor_new_weak_int(int64_t value, kl_tensor **out);
 kl_status kl_tensor_new_weak_float(double value, kl_tensor **out);
 
-/* Lets go of the node it came from and of its logits: it is a plain tensor from now on. */
+/* Lets go of the node it came from, and of logits that have no value: it is a plain tensor from now on. */
 void kl_tensor_forget_origin(kl_tensor *t);
 
 kl_tensor *kl_tensor_retain(kl_tensor *t);

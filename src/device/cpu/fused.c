@@ -15,6 +15,7 @@
 
 typedef struct walk {
   const kl_fused *f;
+  int64_t rows; /* of a product that are made at a time */
   int ndim;
   int64_t shape[KL_MAX_NDIM];
   int64_t strides[KL_FUSED_MAX_VIEWS][KL_MAX_NDIM]; /* bytes */
@@ -25,6 +26,7 @@ typedef struct walk {
 /* Axes of length 1 go, neighbours are joined where every view allows it. */
 static void walk_begin(walk *w, const kl_fused *f) {
   w->f = f;
+  w->rows = 0;
   w->ndim = 0;
   w->numel = kl_shape_numel(&f->shape);
   for (int v = 0; v < f->nviews; v++) {
@@ -76,8 +78,9 @@ static void copy_elements(char *out, const char *in, int64_t step, int64_t n, si
   }
 }
 
-/* Elements [from, to) of the flattened space. */
-static void run_range(const walk *w, int64_t from, int64_t to) {
+/* Elements [from, to) of the flattened space; `product`: where those of the product lie, if there is one. */
+static void run_range(const walk *w, int64_t from, int64_t to, char *product) {
+  const int64_t begin = from;
   _Alignas(64) char buffers[KL_FUSED_MAX_TEMPS + KL_FUSED_MAX_VIEWS][TILE * 8];
   const kl_fused *f = w->f;
   void *operand[KL_FUSED_MAX_VIEWS + KL_FUSED_MAX_TEMPS];
@@ -95,6 +98,10 @@ static void run_range(const walk *w, int64_t from, int64_t to) {
   while (from < to) {
     int64_t n = kl_min_i64(kl_min_i64(w->shape[inner] - index[inner], to - from), TILE);
     for (int v = 0; v < f->nviews; v++) {
+      if (product != NULL && v == f->product_view) {
+        operand[v] = product + (from - begin) * (int64_t)w->size[v];
+        continue;
+      }
       char *p = f->views[v].data;
       for (int axis = 0; axis <= inner; axis++) {
         p += index[axis] * w->strides[v][axis];
@@ -132,7 +139,18 @@ static void run_range(const walk *w, int64_t from, int64_t to) {
 
 static void run_block(void *context, int64_t block) {
   const walk *w = context;
-  run_range(w, block * BLOCK, kl_min_i64(w->numel, (block + 1) * BLOCK));
+  run_range(w, block * BLOCK, kl_min_i64(w->numel, (block + 1) * BLOCK), NULL);
+}
+
+/* Some rows of the product, and what follows them. */
+static void run_rows(void *context, int64_t block) {
+  _Alignas(64) char product[KL_PRODUCT_BLOCK * 8];
+  const walk *w = context;
+  const kl_call *c = w->f->product;
+  int64_t n = w->f->shape.dim[1], first = block * w->rows;
+  int64_t count = kl_min_i64(w->rows, w->f->shape.dim[0] - first);
+  c->kernel->rows->run(c, w->f->packed, first, count, product);
+  run_range(w, first * n, (first + count) * n, product);
 }
 
 void kl_tiles_run_fused(const kl_fused *f) {
@@ -141,8 +159,12 @@ void kl_tiles_run_fused(const kl_fused *f) {
   if (w.numel == 0) {
     return;
   }
-  if (w.numel * f->nops <= 2 * BLOCK) {
-    run_range(&w, 0, w.numel);
+  if (f->product != NULL) {
+    w.rows = KL_PRODUCT_BLOCK / f->shape.dim[1];
+    f->product->kernel->rows->pack(f->product, f->packed);
+    kl_pool_run(kl_div_up(f->shape.dim[0], w.rows), run_rows, &w);
+  } else if (w.numel * f->nops <= 2 * BLOCK) {
+    run_range(&w, 0, w.numel, NULL);
   } else {
     kl_pool_run(kl_div_up(w.numel, BLOCK), run_block, &w);
   }

@@ -99,7 +99,7 @@ typedef struct product {
 } product;
 
 #define BLAS_PRODUCT ((double)(1 << 28)) /* multiplications; from here on OpenBLAS */
-#define SERIAL_PRODUCT 400000 /* multiplications, some 5 us: below it the pool does not pay */
+#define SERIAL_PRODUCT 400000            /* multiplications, some 5 us: below it the pool does not pay */
 #define BLAS_SPLIT 256                   /* rows and columns of a block of the result */
 #define SPLIT_ROWS 256
 #define SPLIT_COLUMNS 128
@@ -274,4 +274,37 @@ static size_t matmul_scratch(const kl_call *c) {
   return ((p.a.gather ? (size_t)(p.m * p.k) : 0) + (p.b.gather ? (size_t)(p.k * p.n) : 0)) * p.size;
 }
 
-const kl_kernel KL_K(matmul) = {.run = run_matmul, .scratch = matmul_scratch};
+/* By rows: one float product on our own tiles. */
+static size_t rows_packed_bytes(const kl_call *c) {
+  product p;
+  make_product(c, &p);
+  bool can = kl_dtype_is_float(p.dtype) && !p.blas && p.batches == 1 && p.batch_axes == 0 && c->in[0].shape.ndim == 2 &&
+             c->in[1].shape.ndim == 2 && p.m > 0 && p.n > 0 && p.k > 0;
+  const int64_t panel = 2 * KL_LANES; /* the wider of the two types */
+  return can ? (size_t)(kl_div_up(p.n, panel) * panel * p.k) * p.size : 0;
+}
+
+static void rows_pack(const kl_call *c, void *packed) {
+  product p;
+  make_product(c, &p);
+  if (p.dtype == KL_FLOAT32) {
+    f32_pack_all(p.n, p.k, (const void *)p.b.data, p.b.row_stride, p.b.column_stride, packed);
+  } else {
+    f64_pack_all(p.n, p.k, (const void *)p.b.data, p.b.row_stride, p.b.column_stride, packed);
+  }
+}
+
+static void rows_run(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out) {
+  product p;
+  make_product(c, &p);
+  const char *a = p.a.data + first * p.a.row_stride * (int64_t)p.size;
+  if (p.dtype == KL_FLOAT32) {
+    f32_packed_rows(count, p.n, p.k, (const void *)a, p.a.row_stride, p.a.column_stride, packed, out);
+  } else {
+    f64_packed_rows(count, p.n, p.k, (const void *)a, p.a.row_stride, p.a.column_stride, packed, out);
+  }
+}
+
+static const kl_rows matmul_rows = {.packed_bytes = rows_packed_bytes, .pack = rows_pack, .run = rows_run};
+
+const kl_kernel KL_K(matmul) = {.run = run_matmul, .scratch = matmul_scratch, .rows = &matmul_rows};

@@ -109,6 +109,29 @@ static void NAME(pack)(int64_t depth, int64_t columns, const T *b, int64_t rsb, 
   }
 }
 
+/* All of b in panels: panel p, row k, column j at to[(p * depth + k) * PANEL + j]. */
+static void NAME(pack_all)(int64_t n, int64_t depth, const T *b, int64_t rsb, int64_t csb, T *to) {
+  for (int64_t j = 0; j < n; j += PANEL) {
+    NAME(pack)(depth, kl_min_i64(n - j, PANEL), b + j * csb, rsb, csb, to + j * depth);
+  }
+}
+
+/* Rows of the product, from packed panels; c has n columns without gaps. */
+static void NAME(packed_rows)(int64_t m, int64_t n, int64_t depth, const T *a, int64_t rsa, int64_t csa,
+                              const T *packed, T *c) {
+  int64_t length = gemm_block_length(depth);
+  for (int64_t j = 0; j < n; j += PANEL) {
+    for (int64_t k = 0; k < depth || k == 0; k += length) {
+      int64_t steps = kl_min_i64(depth - k, length);
+      for (int64_t i = 0; i < m; i += TILE_ROWS) {
+        NAME(any_tile)
+        (kl_min_i64(m - i, TILE_ROWS), kl_min_i64(n - j, PANEL), k > 0, steps, a + i * rsa + k * csa, rsa, csa,
+         packed + j * depth + k * PANEL, PANEL, c + i * n + j, n);
+      }
+    }
+  }
+}
+
 /* Few rows: wide tiles, so that enough chains are under way to hide the FMA's latency. */
 static void NAME(rows)(int64_t m, int64_t n, int64_t depth, const T *a, int64_t rsa, int64_t csa, const T *b,
                        int64_t rsb, T *c, int64_t rsc) {

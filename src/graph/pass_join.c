@@ -1,0 +1,103 @@
+/* Products joined with what follows them: a gradient's product and the update of the weight, row by row.
+ *
+ * A product goes into the fused group that reads it if nobody else does, if the group's other operands are whole or one
+ * repeated element, and if it is large enough that its trip through memory costs something.  Its inputs then live until
+ * the group has run. */
+#include "graph/lowered.h"
+
+#define LEAST_ELEMENTS 32768 /* of a product: smaller ones are still in the caches */
+#define LEAST_ROWS 32
+#define MOST_COLUMNS (KL_PRODUCT_BLOCK / 8)
+
+static bool is_repeated_element(const kl_value *v) {
+  for (int i = 0; i < v->spec.shape.ndim; i++) {
+    if (v->strides[i] != 0 && v->spec.shape.dim[i] != 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* True if the window lies in C order without gaps; an external's buffer has no known end, so this is not "whole". */
+static bool is_dense(const kl_value *v) {
+  int64_t strides[KL_MAX_NDIM];
+  kl_shape_contiguous(&v->spec.shape, strides);
+  for (int i = 0; i < v->spec.shape.ndim; i++) {
+    if (v->spec.shape.dim[i] != 1 && v->strides[i] != strides[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* The fused group that is the product's only reader, or -1. */
+static int only_reader(const kl_lowered *l, const kl_item *product) {
+  int group = -1;
+  for (int i = 0; i < l->nitems; i++) {
+    const kl_item *item = &l->items[i];
+    for (int k = 0; k < item->nin && item->live; k++) {
+      if (item->in[k].buffer != product->out[0].buffer) {
+        continue;
+      }
+      if ((group >= 0 && group != item->group) || !l->groups[item->group].fused ||
+          !kl_value_is_whole(l, &item->in[k])) {
+        return -1;
+      }
+      group = item->group;
+    }
+  }
+  return group;
+}
+
+static bool group_allows(const kl_lowered *l, const kl_group *g, const kl_item *product) {
+  if (g->product >= 0) {
+    return false;
+  }
+  for (int i = 0; i < g->count; i++) {
+    const kl_item *item = &l->items[l->scheduled[g->first + i]];
+    if (!kl_shape_equal(&item->out[0].spec.shape, &product->out[0].spec.shape)) {
+      return false;
+    }
+    for (int k = 0; k < item->nin; k++) {
+      if (!is_dense(&item->in[k]) && !is_repeated_element(&item->in[k])) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+static bool can_be_had_by_rows(const kl_item *item) {
+  kl_view views[3];
+  kl_lowered_view(&item->in[0], &views[0]);
+  kl_lowered_view(&item->in[1], &views[1]);
+  kl_lowered_view(&item->out[0], &views[2]);
+  kl_call call = {.name = item->op->name, .attrs = item->attrs, .nin = 2, .nout = 1, .in = views, .out = &views[2]};
+  size_t scratch;
+  return kl_device_default()->prepare((int)item->op->id, &call, &scratch) == KL_OK && call.kernel->rows != NULL &&
+         call.kernel->rows->packed_bytes(&call) > 0;
+}
+
+kl_status kl_pass_join(kl_lowered *l) {
+  for (int g = 0; g < l->ngroups; g++) {
+    l->groups[g].product = -1;
+  }
+  for (int i = 0; i < l->nitems; i++) {
+    kl_item *item = &l->items[i];
+    const kl_shape *shape = &item->out[0].spec.shape;
+    if (!item->live || item->op->id != KL_OP_matmul || l->buffers[item->out[0].buffer].place != KL_PLACE_ARENA ||
+        shape->ndim != 2 || shape->dim[0] < LEAST_ROWS || shape->dim[1] > MOST_COLUMNS ||
+        kl_shape_numel(shape) < LEAST_ELEMENTS) {
+      continue;
+    }
+    int group = only_reader(l, item);
+    if (group >= 0 && group_allows(l, &l->groups[group], item) && can_be_had_by_rows(item)) {
+      l->groups[item->group].count = 0;
+      l->groups[group].product = i;
+      l->buffers[item->out[0].buffer].place = KL_PLACE_PRODUCT;
+      item->group = group;
+      item->order = l->items[l->scheduled[l->groups[group].first]].order;
+    }
+  }
+  return KL_OK;
+}
