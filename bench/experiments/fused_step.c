@@ -103,14 +103,14 @@ static void any_tile(int rows, int64_t columns, int add, int64_t k, const float 
       tile(r, 1, columns, add, k, a, rsa, csa, b, rsb, c, rsc);     \
     }                                                               \
     break;
+  /* clang-format off */
   switch (rows) {
-    CASE(1)
-    CASE(2)
-    CASE(3) CASE(4)
+    CASE(1) CASE(2) CASE(3) CASE(4)
 #if KL_LANES > 8
-        CASE(5) CASE(6) CASE(7) CASE(8)
+    CASE(5) CASE(6) CASE(7) CASE(8)
 #endif
   }
+  /* clang-format on */
 }
 
 /* c = or += a b, one chain of k per element. */
