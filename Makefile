@@ -116,7 +116,7 @@ check:
 # Everything under the address and undefined-behaviour sanitizers, in a build of its own.
 asan:
 	$(MAKE) BUILD=$(BUILD)/asan SANITIZE=address,undefined OPT='-O1 -g' all tests
-	BUILD=$(BUILD)/asan scripts/dev/run_tests
+	KL_DATA_PATH='$(CURDIR)/data' LSAN_OPTIONS='suppressions=$(CURDIR)/scripts/dev/lsan.supp:print_suppressions=0' BUILD=$(BUILD)/asan scripts/dev/run_tests
 
 # One JSON line per workload, as the peers of docs/figures.md print it.
 bench: $(BUILD)/kl
