@@ -85,6 +85,24 @@ function args.check_kinds(what, params, values)
   end
 end
 
+--- Makes an object of its class's `params`: they become its fields, and stay together in _config.
+---@return string, table # the class's name for messages, the arguments
+function args.configure(object, given)
+  local what = getmetatable(object).__name
+  local o = args.read(what, object.params, given)
+  args.check_kinds(what, object.params, o)
+  object._config = o
+  for name, value in pairs(o) do object[name] = value end
+  return what, o
+end
+
+--- What such an object was made of, by name.
+function args.config_of(object)
+  local config = {}
+  for _, p in ipairs(object.params) do config[p.name] = object._config[p.name] end
+  return config
+end
+
 --- Joins declarations: those of `a`, then those of `b`.
 function args.join(a, b)
   local list = {by_name = {}}

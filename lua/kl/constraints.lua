@@ -15,23 +15,15 @@ Constraint.params = args.params{}
 Constraint.axis_params = {axis = true} -- in a config they are one less than in Lua
 
 function Constraint:init(given)
-  local what = getmetatable(self).__name
-  local o = args.read(what, self.params, given)
-  args.check_kinds(what, self.params, o)
+  local what, o = args.configure(self, given)
   for _, axis in ipairs(type(o.axis) == "table" and o.axis or {o.axis}) do
     args.check(what .. ": 'axis'", axis, "integer")
     if axis == 0 then errors.fail("%s: 'axis' is 0: axes count from 1", what) end
   end
-  self._config = o
-  for name, value in pairs(o) do self[name] = value end
 end
 function Constraint:__call(w) return self:call(w) end
 
-function Constraint:get_config()
-  local config = {}
-  for _, p in ipairs(self.params) do config[p.name] = self._config[p.name] end
-  return config
-end
+function Constraint:get_config() return args.config_of(self) end
 
 local function norm(w, axis) return ops.sqrt(ops.sum(ops.square(w), axis, true)) end
 

@@ -13,24 +13,16 @@ local Regularizer = class.Object:extend("Regularizer")
 Regularizer.params = args.params{}
 
 function Regularizer:init(given)
-  local what = getmetatable(self).__name
-  local o = args.read(what, self.params, given)
-  args.check_kinds(what, self.params, o)
+  local what, o = args.configure(self, given)
   for _, p in ipairs(self.params) do
     local value = o[p.name]
     if type(value) == "number" and not (value >= 0 and value < math.huge) then
       errors.fail("%s: '%s' must be a finite number >= 0, got %s", what, p.name, value)
     end
   end
-  self._config = o
-  for name, value in pairs(o) do self[name] = value end
 end
 function Regularizer:__call(x) return self:call(x) end
-function Regularizer:get_config()
-  local config = {}
-  for _, p in ipairs(self.params) do config[p.name] = self._config[p.name] end
-  return config
-end
+function Regularizer:get_config() return args.config_of(self) end
 
 local function l1(x, factor) return ops.multiply(ops.sum(ops.abs(x)), factor) end
 local function l2(x, factor) return ops.multiply(ops.sum(ops.square(x)), factor) end

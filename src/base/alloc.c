@@ -12,8 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/status.h"
-
 #define ALIGNMENT ((size_t)64)
 #define SMALL_CLASSES 16                         /* 64, 128, ... 1024 bytes */
 #define CACHED_BLOCK ((size_t)32 << 20)          /* largest block kept, bytes */
@@ -147,6 +145,27 @@ void *kl_alloc_zero(size_t bytes) {
     memset(block, 0, bytes);
   }
   return block;
+}
+
+kl_status kl_alloc_grow(void **list, size_t element, int64_t needed, int64_t *capacity) {
+  if (KL_LIKELY(needed <= *capacity)) {
+    return KL_OK;
+  }
+  int64_t larger = *capacity == 0 ? 64 : *capacity;
+  while (larger < needed) {
+    larger *= 2;
+  }
+  void *moved = kl_alloc((size_t)larger * element);
+  if (moved == NULL) {
+    return KL_ENOMEM;
+  }
+  if (*capacity > 0) {
+    memcpy(moved, *list, (size_t)*capacity * element);
+  }
+  kl_free(*list, (size_t)*capacity * element);
+  *list = moved;
+  *capacity = larger;
+  return KL_OK;
 }
 
 #if defined(__SANITIZE_ADDRESS__)

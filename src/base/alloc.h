@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/status.h"
+
 /* A block of at least `bytes` bytes, uninitialised, or NULL after kl_fail(KL_ENOMEM) with requested, live and peak
  * bytes in the message.  bytes may be 0. */
 void *kl_alloc(size_t bytes);
@@ -19,6 +21,10 @@ void *kl_alloc_zero(size_t bytes);
 
 /* Gives a block back.  `bytes` is what was passed to kl_alloc.  NULL is allowed. */
 void kl_free(void *block, size_t bytes);
+
+/* Makes room in a list: *list, of *capacity elements (both 0 at first), gets at least `needed`; its content moves
+ * along. KL_ENOMEM, with the list as it was. */
+kl_status kl_alloc_grow(void **list, size_t element, int64_t needed, int64_t *capacity);
 
 typedef struct kl_alloc_stats {
   uint64_t live_bytes;   /* in blocks handed out */

@@ -5,19 +5,6 @@
 
 const kl_op kl_op_foreign = {.id = KL_OP_COUNT, .name = "custom_gradient", .doc = "A function with its own gradient."};
 
-static bool is_watched(kl_watcher *w, int nargs, kl_tensor *const *args, kl_status *status) {
-  bool watched = false;
-  for (int i = 0; i < nargs && *status == KL_OK; i++) {
-    if (args[i]->flags & KL_TENSOR_TRAINABLE && w->autowatch) {
-      *status = w->watch(w, args[i]->id);
-      watched = true;
-    } else if (args[i]->weak == KL_STRONG) {
-      watched = watched || w->watches(w, args[i]->id);
-    }
-  }
-  return watched;
-}
-
 kl_status kl_foreign_attach(int nvalues, kl_tensor *const *values, int nargs, kl_tensor *const *args,
                             kl_foreign *foreign, kl_tensor **out) {
   kl_node *node = kl_node_new(&kl_op_foreign, 0, NULL, nargs, args, nvalues);
@@ -39,7 +26,7 @@ kl_status kl_foreign_attach(int nvalues, kl_tensor *const *values, int nargs, kl
     }
   }
   for (kl_watcher *w = kl_context_now->watchers; w != NULL && status == KL_OK; w = w->outer) {
-    if (!w->paused && is_watched(w, nargs, args, &status) && status == KL_OK) {
+    if (!w->paused && kl_watcher_sees(w, nargs, args, &status) && status == KL_OK) {
       status = w->keep(w, node);
     }
   }

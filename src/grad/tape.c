@@ -1,8 +1,6 @@
 /* The tape: a watcher of the door with a list of nodes and a set of watched ids. */
 #include "grad/tape.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "grad/idmap.h"
 #include "op/op.h"
@@ -22,31 +20,12 @@ struct kl_tape {
 
 static bool watches(kl_watcher *w, uint64_t id) { return kl_idmap_find(&((kl_tape *)w)->watched, id) != NULL; }
 
-/* Appends to one of the tape's growing lists. */
-static kl_status make_room(void **list, size_t element, int64_t count, int64_t *capacity) {
-  if (count < *capacity) {
-    return KL_OK;
-  }
-  int64_t larger = *capacity == 0 ? 64 : *capacity * 2;
-  void *moved = kl_alloc((size_t)larger * element);
-  if (moved == NULL) {
-    return KL_ENOMEM;
-  }
-  if (count > 0) {
-    memcpy(moved, *list, (size_t)count * element);
-  }
-  kl_free(*list, (size_t)*capacity * element);
-  *list = moved;
-  *capacity = larger;
-  return KL_OK;
-}
-
 static kl_status touch(kl_watcher *w, uint64_t id) {
   kl_tape *tape = (kl_tape *)w;
   if (kl_idmap_find(&tape->watched, id) != NULL) {
     return KL_OK;
   }
-  KL_TRY(make_room((void **)&tape->touched, sizeof id, tape->touched_count, &tape->touched_capacity));
+  KL_TRY(kl_alloc_grow((void **)&tape->touched, sizeof id, tape->touched_count + 1, &tape->touched_capacity));
   if (kl_idmap_put(&tape->watched, id) == NULL) {
     return KL_ENOMEM;
   }
@@ -56,7 +35,7 @@ static kl_status touch(kl_watcher *w, uint64_t id) {
 
 static kl_status keep(kl_watcher *w, kl_node *node) {
   kl_tape *tape = (kl_tape *)w;
-  KL_TRY(make_room((void **)&tape->nodes, sizeof(kl_node *), tape->count, &tape->capacity));
+  KL_TRY(kl_alloc_grow((void **)&tape->nodes, sizeof(kl_node *), tape->count + 1, &tape->capacity));
   if (node->op->constant == NULL) {
     for (int i = 0; i < node->nout; i++) {
       if (kl_dtype_is_float(node->out[i].spec.dtype) && kl_idmap_put(&tape->watched, node->out[i].id) == NULL) {

@@ -5,19 +5,20 @@
 #include <stdatomic.h>
 #include <string.h>
 
-bool kl_value_is_whole(const kl_lowered *l, const kl_value *v) {
-  int64_t stride = 1;
-  if (v->offset != 0 ||
-      (size_t)kl_shape_numel(&v->spec.shape) * kl_dtype_size(v->spec.dtype) != l->buffers[v->buffer].bytes) {
-    return false;
-  }
-  for (int i = v->spec.shape.ndim - 1; i >= 0; i--) {
-    if (v->spec.shape.dim[i] != 1 && v->strides[i] != stride) {
+bool kl_value_is_dense(const kl_value *v) {
+  int64_t strides[KL_MAX_NDIM];
+  kl_shape_contiguous(&v->spec.shape, strides);
+  for (int i = 0; i < v->spec.shape.ndim; i++) {
+    if (v->spec.shape.dim[i] != 1 && v->strides[i] != strides[i]) {
       return false;
     }
-    stride *= v->spec.shape.dim[i];
   }
   return true;
+}
+
+bool kl_value_is_whole(const kl_lowered *l, const kl_value *v) {
+  size_t bytes = (size_t)kl_shape_numel(&v->spec.shape) * kl_dtype_size(v->spec.dtype);
+  return v->offset == 0 && bytes == l->buffers[v->buffer].bytes && kl_value_is_dense(v);
 }
 
 static int add_buffer(kl_lowered *l, kl_place place, int number, kl_dtype dtype, size_t bytes) {

@@ -84,6 +84,9 @@ kl_status kl_pass_place(kl_lowered *l);
 /* The window as a kernel sees it, without an address. */
 void kl_lowered_view(const kl_value *v, kl_view *view);
 
+/* True if the window lies in C order without gaps. */
+bool kl_value_is_dense(const kl_value *v);
+
 /* True if the value is all of its buffer in C order. */
 bool kl_value_is_whole(const kl_lowered *l, const kl_value *v);
 

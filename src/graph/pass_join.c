@@ -18,18 +18,6 @@ static bool is_repeated_element(const kl_value *v) {
   return true;
 }
 
-/* True if the window lies in C order without gaps; an external's buffer has no known end, so this is not "whole". */
-static bool is_dense(const kl_value *v) {
-  int64_t strides[KL_MAX_NDIM];
-  kl_shape_contiguous(&v->spec.shape, strides);
-  for (int i = 0; i < v->spec.shape.ndim; i++) {
-    if (v->spec.shape.dim[i] != 1 && v->strides[i] != strides[i]) {
-      return false;
-    }
-  }
-  return true;
-}
-
 /* The fused group that is the product's only reader, or -1. */
 static int only_reader(const kl_lowered *l, const kl_item *product) {
   int group = -1;
@@ -59,7 +47,7 @@ static bool group_allows(const kl_lowered *l, const kl_group *g, const kl_item *
       return false;
     }
     for (int k = 0; k < item->nin; k++) {
-      if (!is_dense(&item->in[k]) && !is_repeated_element(&item->in[k])) {
+      if (!kl_value_is_dense(&item->in[k]) && !is_repeated_element(&item->in[k])) {
         return false;
       }
     }

@@ -62,14 +62,10 @@ static bool old_value_is_read(const kl_lowered *l, int v, const kl_item *writer)
       }
       bool before = item->group < writer->group;
       /* in the same walk: element by element, at the same element, and not after the write */
-      bool together = item->group == writer->group && item->tile != NULL && item->order <= writer->order;
-      int64_t strides[KL_MAX_NDIM];
-      kl_shape_contiguous(&writer->out[0].spec.shape, strides);
-      together =
-          together && kl_shape_equal(&item->in[k].spec.shape, &writer->out[0].spec.shape) && item->in[k].offset == 0;
-      for (int axis = 0; axis < item->in[k].spec.shape.ndim && together; axis++) {
-        together = item->in[k].spec.shape.dim[axis] == 1 || item->in[k].strides[axis] == strides[axis];
-      }
+      const kl_value *read = &item->in[k];
+      bool together = item->group == writer->group && item->tile != NULL && item->order <= writer->order &&
+                      kl_shape_equal(&read->spec.shape, &writer->out[0].spec.shape) && read->offset == 0 &&
+                      kl_value_is_dense(read);
       if (!before && !together) {
         return true;
       }

@@ -1,47 +1,22 @@
 /* Recorded steps as words. */
 #include "graph/program.h"
 
-#include <string.h>
-
 #include "base/alloc.h"
 #include "op/op.h"
 
 static uint64_t next_walk = 1; /* marks of different programs must not be mistaken for each other */
 
-static kl_status grow(void **list, size_t element, int64_t needed, int64_t *capacity) {
-  if (needed <= *capacity) {
-    return KL_OK;
-  }
-  int64_t larger = *capacity == 0 ? 64 : *capacity;
-  while (larger < needed) {
-    larger *= 2;
-  }
-  void *moved = kl_alloc((size_t)larger * element);
-  if (moved == NULL) {
-    return KL_ENOMEM;
-  }
-  if (*capacity > 0) {
-    memcpy(moved, *list, (size_t)*capacity * element);
-  }
-  kl_free(*list, (size_t)*capacity * element);
-  *list = moved;
-  *capacity = larger;
-  return KL_OK;
-}
-
 static kl_status put(kl_program *p, uint64_t word) {
-  KL_TRY(grow((void **)&p->words, sizeof word, p->count + 1, &p->capacity));
+  KL_TRY(kl_alloc_grow((void **)&p->words, sizeof word, p->count + 1, &p->capacity));
   p->words[p->count++] = word;
   return KL_OK;
 }
 
-static uint64_t walk_of(const kl_program *p) { return p->hash; } /* until the hash is known the field holds the walk */
-
 static kl_status add_variable(kl_program *p, kl_variable *v, int *number) {
-  if (v->marked_by != walk_of(p)) {
-    KL_TRY(grow((void **)&p->variables, sizeof v, p->nvariables + 1, &p->variables_capacity));
-    KL_TRY(grow((void **)&p->uses, sizeof *p->uses, p->nvariables + 1, &p->uses_capacity));
-    v->marked_by = walk_of(p);
+  if (v->marked_by != p->walk) {
+    KL_TRY(kl_alloc_grow((void **)&p->variables, sizeof v, p->nvariables + 1, &p->variables_capacity));
+    KL_TRY(kl_alloc_grow((void **)&p->uses, sizeof *p->uses, p->nvariables + 1, &p->uses_capacity));
+    v->marked_by = p->walk;
     v->mark = (int32_t)p->nvariables;
     p->variables[p->nvariables] = v;
     p->uses[p->nvariables++] = 0;
@@ -57,11 +32,11 @@ static kl_status add_external(kl_program *p, kl_tensor *t) {
     KL_TRY(add_variable(p, t->variable, &variable));
     p->uses[variable]++;
   }
-  if (t->marked_by == walk_of(p)) {
+  if (t->marked_by == p->walk) {
     return put(p, KL_OPERAND_EXTERNAL | (uint64_t)(uint32_t)t->mark);
   }
-  KL_TRY(grow((void **)&p->externals, sizeof t, p->nexternals + 1, &p->externals_capacity));
-  t->marked_by = walk_of(p);
+  KL_TRY(kl_alloc_grow((void **)&p->externals, sizeof t, p->nexternals + 1, &p->externals_capacity));
+  t->marked_by = p->walk;
   t->mark = (int32_t)p->nexternals;
   p->externals[p->nexternals++] = t;
   KL_TRY(put(p, KL_OPERAND_EXTERNAL | (uint64_t)(uint32_t)t->mark));
@@ -75,7 +50,7 @@ static kl_status add_external(kl_program *p, kl_tensor *t) {
 
 static kl_status add_operand(kl_program *p, const kl_trace *trace, kl_tensor *t, kl_dtype dtype) {
   if (t->weak != KL_STRONG) {
-    KL_TRY(grow((void **)&p->scalars, sizeof t, p->nscalars + 1, &p->scalars_capacity));
+    KL_TRY(kl_alloc_grow((void **)&p->scalars, sizeof t, p->nscalars + 1, &p->scalars_capacity));
     p->scalars[p->nscalars] = t;
     KL_TRY(put(p, KL_OPERAND_SCALAR | (uint64_t)p->nscalars++));
     return put(p, (uint64_t)t->weak | (uint64_t)dtype << 8);
@@ -138,7 +113,7 @@ static kl_status make(kl_program *p, kl_trace *trace, int nresults, kl_tensor *c
       known = p->results[k] == index;
     }
     if (!known) {
-      KL_TRY(grow((void **)&p->results, sizeof index, p->nresults + 1, &p->results_capacity));
+      KL_TRY(kl_alloc_grow((void **)&p->results, sizeof index, p->nresults + 1, &p->results_capacity));
       p->results[p->nresults++] = index;
       KL_TRY(put(p, (uint64_t)index));
     }
@@ -158,7 +133,7 @@ static uint64_t hash_words(const uint64_t *words, int64_t count) {
 
 kl_status kl_program_make(kl_program *p, kl_trace *trace, int nresults, kl_tensor *const *results) {
   p->count = p->nexternals = p->nscalars = p->nvariables = p->nresults = 0;
-  p->hash = next_walk++;
+  p->walk = next_walk++;
   KL_TRY(make(p, trace, nresults, results));
   KL_TRY(put(p, (uint64_t)p->nresults));
   p->hash = hash_words(p->words, p->count);

@@ -20,6 +20,7 @@ typedef struct kl_program {
   uint64_t *words;
   int64_t count, capacity;
   uint64_t hash;
+  uint64_t walk;         /* what its tensors and variables are marked by */
   kl_tensor **externals; /* borrowed from the nodes */
   int64_t nexternals, externals_capacity;
   kl_tensor **scalars; /* borrowed */

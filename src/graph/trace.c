@@ -7,31 +7,10 @@
 #include "op/apply.h"
 #include "op/assign.h"
 
-static kl_status reserve(void **list, size_t element, int64_t needed, int64_t *capacity) {
-  if (needed <= *capacity) {
-    return KL_OK;
-  }
-  int64_t larger = *capacity == 0 ? 256 : *capacity;
-  while (larger < needed) {
-    larger *= 2;
-  }
-  void *moved = kl_alloc((size_t)larger * element);
-  if (moved == NULL) {
-    return KL_ENOMEM;
-  }
-  if (*capacity > 0) {
-    memcpy(moved, *list, (size_t)*capacity * element);
-  }
-  kl_free(*list, (size_t)*capacity * element);
-  *list = moved;
-  *capacity = larger;
-  return KL_OK;
-}
-
 static kl_status record(kl_recorder *r, kl_node *node, kl_tensor *const *out) {
   kl_trace *t = (kl_trace *)r;
-  KL_TRY(reserve((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
-  KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + node->nout, &t->tensor_capacity));
+  KL_TRY(kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(kl_alloc_grow((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + node->nout, &t->tensor_capacity));
   node->mark = t->tensor_count;
   t->steps[t->count++] = (kl_step){.node = kl_node_retain(node), .first = t->tensor_count};
   for (int i = 0; i < node->nout; i++) {
@@ -114,9 +93,9 @@ static kl_status name_after(const kl_tensor *value, kl_variable *v, kl_tensor **
 
 static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   kl_trace *t = (kl_trace *)r;
-  KL_TRY(reserve((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
-  KL_TRY(reserve((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 3, &t->tensor_capacity));
-  KL_TRY(reserve((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
+  KL_TRY(kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(kl_alloc_grow((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 3, &t->tensor_capacity));
+  KL_TRY(kl_alloc_grow((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
   kl_tensor *named;
   KL_TRY(name_after(value, v, &named));
   kl_version *found = find_version(t, v);
@@ -140,7 +119,7 @@ static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
 
 static kl_status draw(kl_recorder *r, kl_generator *g, int64_t n, kl_tensor *key) {
   kl_trace *t = (kl_trace *)r;
-  KL_TRY(reserve((void **)&t->draws, sizeof *t->draws, t->draw_count + 1, &t->draw_capacity));
+  KL_TRY(kl_alloc_grow((void **)&t->draws, sizeof *t->draws, t->draw_count + 1, &t->draw_capacity));
   t->draws[t->draw_count++] = (kl_draw){kl_generator_retain(g), n, kl_tensor_retain(key)};
   return KL_OK;
 }
@@ -255,7 +234,7 @@ kl_status kl_trace_run(kl_trace *t) {
 }
 
 kl_status kl_trace_keep(kl_trace *t, kl_tensor *tensor) {
-  KL_TRY(reserve((void **)&t->kept, sizeof *t->kept, t->kept_count + 1, &t->kept_capacity));
+  KL_TRY(kl_alloc_grow((void **)&t->kept, sizeof *t->kept, t->kept_count + 1, &t->kept_capacity));
   t->kept[t->kept_count++] = tensor;
   return KL_OK;
 }

@@ -278,18 +278,17 @@ static kl_status defer(const kl_op *op, const arguments *a, const kl_attr *attrs
   return status;
 }
 
-static bool is_watched(kl_watcher *w, const arguments *a, kl_status *status) {
-  bool watched = false;
-  for (int i = 0; i < a->n; i++) {
-    const kl_tensor *t = a->t[i];
-    if (t->flags & KL_TENSOR_TRAINABLE && w->autowatch) {
-      *status = w->watch(w, t->id);
-      watched = true;
-    } else if (!watched && t->weak == KL_STRONG) {
-      watched = w->watches(w, t->id);
+bool kl_watcher_sees(kl_watcher *w, int nin, kl_tensor *const *in, kl_status *status) {
+  bool seen = false;
+  for (int i = 0; i < nin && *status == KL_OK; i++) {
+    if (in[i]->flags & KL_TENSOR_TRAINABLE && w->autowatch) {
+      *status = w->watch(w, in[i]->id);
+      seen = true;
+    } else if (!seen && in[i]->weak == KL_STRONG) {
+      seen = w->watches(w, in[i]->id);
     }
   }
-  return watched;
+  return seen;
 }
 
 /* A node that keeps what the gradient reads and forgets the rest. */
@@ -319,7 +318,7 @@ static kl_status show_to_tapes(const kl_op *op, const arguments *a, const kl_att
   kl_node *node = NULL;
   kl_status status = KL_OK;
   for (kl_watcher *w = kl_context_now->watchers; w != NULL && status == KL_OK; w = w->outer) {
-    if (w->paused || !is_watched(w, a, &status) || status != KL_OK) {
+    if (w->paused || !kl_watcher_sees(w, a->n, a->t, &status) || status != KL_OK) {
       continue;
     }
     if (node == NULL) {

@@ -20,6 +20,10 @@ typedef struct kl_watcher {
   kl_status (*keep)(struct kl_watcher *w, kl_node *node); /* retains; watches the node's outputs */
 } kl_watcher;
 
+/* True if the watcher watches one of the inputs, after it was told of trainable variables among them.  *status:
+ * KL_ENOMEM if it could not be. */
+bool kl_watcher_sees(kl_watcher *w, int nin, kl_tensor *const *in, kl_status *status);
+
 /* Takes nodes instead of having them run. */
 typedef struct kl_recorder {
   bool no_reads;   /* asking for any value is an error: the step is to be replayed */

@@ -9,13 +9,7 @@ local serialize = require "kl.saving.serialize"
 local Initializer = class.Object:extend("Initializer")
 Initializer.params = args.params{}
 
-function Initializer:init(given)
-  local what = getmetatable(self).__name
-  local o = args.read(what, self.params, given)
-  args.check_kinds(what, self.params, o)
-  self._config = o
-  for name, value in pairs(o) do self[name] = value end
-end
+function Initializer:init(given) args.configure(self, given) end
 
 --- The tensor; `path` is the weight's, and makes the numbers its own.
 ---@param shape integer[]
