@@ -1,159 +1,74 @@
-/* The walk over strided operands. */
+/* Running tile functions over strided operands. */
 #include "device/cpu/tiles.h"
 
 #include <string.h>
 
 #include "base/size.h"
 #include "device/cpu/pool.h"
+#include "device/cpu/walk.h"
 
 #define BLOCK 16384 /* elements per block of the pool */
 #define OPERANDS (KL_TILE_MAX_INPUTS + 1)
 
-/* The iteration space with axes of length 1 gone and neighbours joined where every operand allows it.
- * Operand 0 is the output. */
-typedef struct walk {
-  int operands, ndim;
-  int64_t shape[KL_MAX_NDIM];
-  int64_t strides[OPERANDS][KL_MAX_NDIM]; /* bytes */
-  char *data[OPERANDS];
-  size_t size[OPERANDS]; /* bytes per element */
-  int64_t numel;
+/* View 0 is the output. */
+typedef struct tiles {
+  kl_walk walk;
   kl_tile tile;
-} walk;
-
-static void walk_begin(walk *w, const kl_call *c, kl_tile tile) {
-  const kl_view *views[OPERANDS];
-  w->operands = c->nin + 1;
-  w->tile = tile;
-  views[0] = &c->out[0];
-  for (int i = 0; i < c->nin; i++) {
-    views[i + 1] = &c->in[i];
-  }
-  const kl_shape *shape = &views[0]->shape;
-  w->numel = kl_shape_numel(shape);
-  w->ndim = 0;
-  for (int o = 0; o < w->operands; o++) {
-    w->data[o] = views[o]->data;
-    w->size[o] = kl_dtype_size(views[o]->dtype);
-  }
-  for (int axis = 0; axis < shape->ndim; axis++) {
-    int64_t length = shape->dim[axis];
-    if (length == 1) {
-      continue;
-    }
-    bool join = w->ndim > 0;
-    for (int o = 0; o < w->operands && join; o++) {
-      join = w->strides[o][w->ndim - 1] == views[o]->strides[axis] * (int64_t)w->size[o] * length;
-    }
-    if (join) {
-      w->shape[w->ndim - 1] *= length;
-    } else {
-      w->shape[w->ndim++] = length;
-    }
-    for (int o = 0; o < w->operands; o++) {
-      w->strides[o][w->ndim - 1] = views[o]->strides[axis] * (int64_t)w->size[o];
-    }
-  }
-  if (w->ndim == 0) {
-    w->ndim = 1;
-    w->shape[0] = 1;
-    for (int o = 0; o < w->operands; o++) {
-      w->strides[o][0] = (int64_t)w->size[o];
-    }
-  }
-}
-
-static void copy_strided(char *out, int64_t out_step, const char *in, int64_t in_step, int64_t n, size_t size) {
-  switch (size) {
-    case 1:
-      for (int64_t i = 0; i < n; i++) {
-        out[i * out_step] = in[i * in_step];
-      }
-      break;
-    case 4:
-      for (int64_t i = 0; i < n; i++) {
-        memcpy(out + i * out_step, in + i * in_step, 4);
-      }
-      break;
-    default:
-      for (int64_t i = 0; i < n; i++) {
-        memcpy(out + i * out_step, in + i * in_step, 8);
-      }
-  }
-}
+} tiles;
 
 /* Elements [from, to) of the flattened space. */
-static void run_range(const walk *w, int64_t from, int64_t to) {
+static void run_range(const tiles *t, int64_t from, int64_t to) {
   _Alignas(64) char buffers[OPERANDS][KL_TILE * 8];
+  const kl_walk *w = &t->walk;
   const int inner = w->ndim - 1;
-  const char *filled[OPERANDS] = {NULL}; /* the repeated element a buffer is full of */
+  const char *filled[OPERANDS] = {NULL};
   bool buffered = false;
-  for (int o = 0; o < w->operands; o++) {
-    buffered = buffered || w->strides[o][inner] != (int64_t)w->size[o];
+  for (int v = 0; v < w->nviews; v++) {
+    buffered = buffered || w->strides[v][inner] != (int64_t)w->size[v];
   }
   int64_t index[KL_MAX_NDIM];
-  for (int64_t axis = inner, rest = from; axis >= 0; axis--) {
-    index[axis] = rest % w->shape[axis];
-    rest /= w->shape[axis];
-  }
+  kl_walk_find(w, from, index);
   while (from < to) {
     int64_t n = kl_min_i64(w->shape[inner] - index[inner], to - from);
     if (buffered) {
       n = kl_min_i64(n, KL_TILE);
     }
     const void *in[KL_TILE_MAX_INPUTS];
-    char *out = NULL;
-    char *out_place = NULL;
-    for (int o = 0; o < w->operands; o++) {
-      char *p = w->data[o];
-      for (int axis = 0; axis <= inner; axis++) {
-        p += index[axis] * w->strides[o][axis];
-      }
-      int64_t step = w->strides[o][inner];
-      bool direct = step == (int64_t)w->size[o];
-      if (o == 0) {
-        out_place = p;
-        out = direct ? p : buffers[0];
-      } else if (direct) {
-        in[o - 1] = p;
-      } else {
-        if (step != 0) {
-          copy_strided(buffers[o], (int64_t)w->size[o], p, step, n, w->size[o]);
-        } else if (filled[o] != p) {
-          copy_strided(buffers[o], (int64_t)w->size[o], p, 0, kl_min_i64(KL_TILE, w->shape[inner]), w->size[o]);
-          filled[o] = p;
-        }
-        in[o - 1] = buffers[o];
-      }
+    for (int v = 1; v < w->nviews; v++) {
+      in[v - 1] = kl_walk_gather(w, v, kl_walk_address(w, v, index), n, buffers[v], KL_TILE, &filled[v]);
     }
-    w->tile(n, out, in);
-    if (out != out_place) {
-      copy_strided(out_place, w->strides[0][inner], out, (int64_t)w->size[0], n, w->size[0]);
+    char *place = kl_walk_address(w, 0, index);
+    bool direct = w->strides[0][inner] == (int64_t)w->size[0];
+    t->tile(n, direct ? place : buffers[0], in);
+    if (!direct) {
+      kl_walk_copy(place, w->strides[0][inner], buffers[0], (int64_t)w->size[0], n, w->size[0]);
     }
     from += n;
-    index[inner] += n;
-    for (int axis = inner; axis > 0 && index[axis] == w->shape[axis]; axis--) {
-      index[axis] = 0;
-      index[axis - 1]++;
-    }
+    kl_walk_advance(w, n, index);
   }
 }
 
 static void run_block(void *context, int64_t block) {
-  const walk *w = context;
-  run_range(w, block * BLOCK, kl_min_i64(w->numel, (block + 1) * BLOCK));
+  const tiles *t = context;
+  run_range(t, block * BLOCK, kl_min_i64(t->walk.numel, (block + 1) * BLOCK));
 }
 
 kl_status kl_tiles_run(const kl_call *c, kl_tile tile) {
-  walk w;
-  walk_begin(&w, c, tile);
-  if (w.numel == 0) {
+  tiles t;
+  t.tile = tile;
+  kl_walk_begin(&t.walk);
+  kl_walk_add(&t.walk, &c->out[0]);
+  for (int i = 0; i < c->nin; i++) {
+    kl_walk_add(&t.walk, &c->in[i]);
+  }
+  kl_walk_join(&t.walk, &c->out[0].shape);
+  if (t.walk.numel == 0) {
     return KL_OK;
   }
-  if (w.numel <= 2 * BLOCK) {
-    run_range(&w, 0, w.numel);
+  if (t.walk.numel <= 2 * BLOCK) {
+    run_range(&t, 0, t.walk.numel);
   } else {
-    kl_pool_run(kl_div_up(w.numel, BLOCK), run_block, &w);
+    kl_pool_run(kl_div_up(t.walk.numel, BLOCK), run_block, &t);
   }
   return KL_OK;
 }
