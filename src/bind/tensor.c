@@ -127,7 +127,7 @@ kl_tensor *kl_bind_to_tensor(lua_State *L, int index) {
     if (recorder == NULL || recorder->serial != handle->scope) {
       kl_bind_error(L,
                     "this tensor belongs to a finished step: it is gone unless the step returns it, assigns it to a "
-                    "variable or reads it");
+                    "variable, reads it or keeps it (t:keep())");
     }
   }
   return handle->t;
