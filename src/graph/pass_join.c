@@ -27,8 +27,7 @@ static int only_reader(const kl_lowered *l, const kl_item *product) {
       if (item->in[k].buffer != product->out[0].buffer) {
         continue;
       }
-      if ((group >= 0 && group != item->group) || !l->groups[item->group].fused ||
-          !kl_value_is_whole(l, &item->in[k])) {
+      if ((group >= 0 && group != item->group) || item->tile == NULL || !kl_value_is_whole(l, &item->in[k])) {
         return -1;
       }
       group = item->group;
@@ -82,6 +81,7 @@ kl_status kl_pass_join(kl_lowered *l) {
     if (group >= 0 && group_allows(l, &l->groups[group], item) && can_be_had_by_rows(item)) {
       l->groups[item->group].count = 0;
       l->groups[group].product = i;
+      l->groups[group].fused = true;
       l->buffers[item->out[0].buffer].place = KL_PLACE_PRODUCT;
       item->group = group;
       item->order = l->items[l->scheduled[l->groups[group].first]].order;

@@ -43,10 +43,14 @@ static void run_range(const fused *u, int64_t from, int64_t to, char *product) {
     for (int i = 0; i < f->nops; i++) {
       const kl_fused_op *op = &f->ops[i];
       const void *in[KL_TILE_MAX_INPUTS];
+      void *out[KL_TILE_MAX_OUTPUTS];
       for (int k = 0; k < op->nin; k++) {
         in[k] = operand[op->in[k]];
       }
-      op->tile(n, operand[op->out], in);
+      for (int k = 0; k < op->nout; k++) {
+        out[k] = operand[op->out[k]];
+      }
+      op->tile(n, out, in);
     }
     from += n;
     kl_walk_advance(w, n, index);

@@ -23,8 +23,10 @@ KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last,
   }
   for (int64_t k = 0; k < depth; k++) {
     V row[MAX_VECTORS];
-    __builtin_prefetch(b + 8 * rsb);
-    __builtin_prefetch(b + 8 * rsb + LANES);
+    if (rsb != vectors * LANES) { /* packed panels are in L1 */
+      __builtin_prefetch(b + 8 * rsb);
+      __builtin_prefetch(b + 8 * rsb + LANES);
+    }
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) {
       row[v] = v == vectors - 1 && last < LANES ? LOAD_PART(b + v * LANES, last) : LOAD(b + v * LANES);
