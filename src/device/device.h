@@ -38,6 +38,7 @@ typedef void (*kl_tile)(int64_t n, void *const *out, const void *const *in);
  * element the same as the whole product. */
 typedef struct kl_rows {
   size_t (*packed_bytes)(const kl_call *c); /* of the packed right side; 0: this product cannot be had by rows */
+  bool (*in_parts)(const kl_call *c);       /* packing does the work, and rows are only put together */
   void (*pack)(const kl_call *c, void *packed);
   void (*run)(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out); /* out: count rows */
 } kl_rows;
@@ -70,7 +71,7 @@ typedef struct kl_fused {
   const kl_fused_op *ops; /* in an order in which each reads what others before it wrote */
   const kl_view *views;   /* the first noutputs are outputs, contiguous */
   /* A prepared product whose rows are made as the walk needs them, or NULL; view `product_view` stands for it.  All
-   * other views are then contiguous or one repeated element. */
+   * other views are then contiguous, or one repeated row or element. */
   const kl_call *product;
   int product_view;
   void *packed; /* room for its packed right side */

@@ -182,5 +182,20 @@ static void NAME(product)(int64_t m, int64_t n, int64_t depth, const T *a, int64
     }
   }
 }
+/* out = the sum of `parts` arrays that lie `each` elements apart, n elements of each, added in order. */
+static void NAME(add_parts)(int64_t parts, int64_t each, int64_t n, const T *from, T *out) {
+  for (int64_t i = 0; i < n; i += LANES) {
+    const int64_t left = n - i;
+    V sum = left < LANES ? LOAD_PART(from + i, left) : LOAD(from + i);
+    for (int64_t p = 1; p < parts; p++) {
+      sum += left < LANES ? LOAD_PART(from + p * each + i, left) : LOAD(from + p * each + i);
+    }
+    if (left < LANES) {
+      STORE_PART(out + i, sum, left);
+    } else {
+      STORE(out + i, sum);
+    }
+  }
+}
 #undef PANEL
 #undef MAX_VECTORS
