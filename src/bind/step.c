@@ -119,8 +119,8 @@ static kl_trace *ending;
 static int protected_finish(lua_State *L) { return finish(L, ending, 1) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
 
 /* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back.  A status of
- * Lua's. */
-static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
+ * Lua's.  *known: the plan that ran knows its sources. */
+static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f, bool *known) {
   int status = LUA_ERRMEM;
   if (lua_checkstack(L, 4)) {
     lua_pushcfunction(L, f);
@@ -131,6 +131,7 @@ static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
     lua_settop(L, first);
     lua_pushliteral(L, "not enough memory");
   }
+  *known = kl_trace_sources_known(trace);
   give_back(trace);
   return status;
 }
@@ -145,29 +146,37 @@ static kl_trace *begin_step(lua_State *L) {
   return trace;
 }
 
-static int call_step(lua_State *L) {
+int kl_bind_call_step(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   kl_bind_enter(L);
   int nargs = lua_gettop(L) - 2;
+  lua_pushvalue(L, 2);
+  lua_insert(L, 1); /* function, handler, function, arguments */
   /* Inside a step the function is part of it; under a tape that is recording already it runs at once, so that the tape
    * sees values. */
   bool recorded = kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager();
+  uint64_t shapes = recorded ? kl_bind_begin_sources(L, 3) : 0;
   kl_trace *trace = recorded ? begin_step(L) : NULL;
-  int status = lua_pcall(L, nargs, LUA_MULTRET, 1);
+  int status = lua_pcall(L, nargs, LUA_MULTRET, 2);
+  if (recorded) {
+    kl_bind_end_sources();
+  }
   kl_bind_enter(L);
   if (recorded) {
     kl_trace_end(trace);
+    bool known = false;
     if (status != LUA_OK) {
       kl_trace_run(trace);
       give_back(trace);
-    } else if (end_step(L, trace, 2, protected_finish) != LUA_OK) {
+    } else if (end_step(L, trace, 3, protected_finish, &known) != LUA_OK) {
       return lua_error(L);
     }
+    kl_bind_note_sources(L, 1, known, shapes);
   }
   lua_pushboolean(L, status == LUA_OK);
-  lua_replace(L, 1);
-  return lua_gettop(L);
+  lua_replace(L, 2);
+  return lua_gettop(L) - 1;
 }
 
 /* core.capture_step(handler, f, tensors, ...): calls f(...) as call_step does and captures it for replays; `tensors` is
@@ -245,7 +254,7 @@ static int protected_capture(lua_State *L) {
   return finish_capture(L, ending) == KL_OK ? lua_gettop(L) : kl_bind_raise(L);
 }
 
-static int capture_step(lua_State *L) {
+int kl_bind_capture_step(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_checktype(L, 3, LUA_TTABLE);
@@ -263,7 +272,9 @@ static int capture_step(lua_State *L) {
   lua_insert(L, 6);
   kl_trace *trace = begin_step(L);
   kl_trace_refuse_reads(trace);
+  kl_bind_capture_sources(); /* a recording to be replayed is new by definition */
   int status = lua_pcall(L, lua_gettop(L) - 6, LUA_MULTRET, 1);
+  kl_bind_end_sources();
   kl_bind_enter(L);
   kl_trace_end(trace);
   if (status != LUA_OK) {
@@ -273,7 +284,8 @@ static int capture_step(lua_State *L) {
     lua_insert(L, -2);
     return 2;
   }
-  if (end_step(L, trace, 1, protected_capture) != LUA_OK) {
+  bool known;
+  if (end_step(L, trace, 1, protected_capture, &known) != LUA_OK) {
     return lua_error(L);
   }
   lua_pushboolean(L, true);
@@ -377,9 +389,9 @@ static void open_box(lua_State *L) {
 }
 
 void kl_bind_open_step(lua_State *L, int core) {
-  lua_pushcfunction(L, call_step);
+  lua_pushcfunction(L, kl_bind_call_step);
   lua_setfield(L, core, "call_step");
-  lua_pushcfunction(L, capture_step);
+  lua_pushcfunction(L, kl_bind_capture_step);
   lua_setfield(L, core, "capture_step");
   lua_pushcfunction(L, may_capture);
   lua_setfield(L, core, "may_capture");

@@ -22,6 +22,13 @@ struct kl_sweep {
   int arg;                            /* the visited node's next input */
 };
 
+/* What a rule applies comes from where the node came from, in the backward phase; where that is not known, from the
+ * line that asked for the gradient (`asked`). */
+static void set_source(const kl_node *node, uint32_t asked) {
+  uint32_t number = KL_SOURCE_NUMBER(node->source);
+  kl_context_now->source = (number != 0 ? number : KL_SOURCE_NUMBER(asked)) | KL_PHASE_BACKWARD;
+}
+
 /* Adds `t` to what has arrived at `id`; nothing happens to ids that lead to no source. */
 static kl_status accumulate(kl_sweep *s, uint64_t id, kl_tensor *t) {
   kl_idmap_slot *slot = kl_idmap_find(&s->map, id);
@@ -196,9 +203,11 @@ static kl_status visit(kl_sweep *s) {
   return KL_OK;
 }
 
-kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
+static kl_status run(kl_sweep *s, kl_sweep_state *state) {
+  const uint32_t asked = kl_context_now->source;
   if (s->visited != NULL) {
     if (s->visited->foreign == NULL) {
+      set_source(s->visited, asked);
       KL_TRY(visit(s));
     }
     leave(s);
@@ -215,11 +224,20 @@ kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
       *state = KL_SWEEP_FOREIGN;
       return KL_OK;
     }
+    set_source(node, asked);
     KL_TRY(visit(s));
     leave(s);
   }
   *state = KL_SWEEP_DONE;
   return KL_OK;
+}
+
+kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
+  kl_context *context = kl_context_now;
+  const uint32_t asked = context->source;
+  kl_status status = run(s, state);
+  context->source = asked;
+  return status;
 }
 
 const kl_node *kl_sweep_node(const kl_sweep *s) { return s->visited; }

@@ -46,6 +46,7 @@ typedef struct kl_item {
   kl_value *in, *out; /* inputs of elementwise ops have the output's shape */
   kl_tile tile;       /* elementwise: may be joined with others */
   bool checks;        /* may refuse a value */
+  int64_t recorded;   /* place in the trace of the first tensor of what it was lowered from, to find its source */
   bool live;
   int group; /* place in the schedule */
   int order; /* place among all items in the schedule */
@@ -64,10 +65,11 @@ typedef struct kl_lowered {
   int nbuffers, buffers_capacity;
   kl_item *items;
   int nitems, items_capacity;
-  kl_value *values;    /* by index in the trace */
-  kl_value *externals; /* by number in the program */
-  kl_value **assigned; /* by variable: the last value assigned in the step, or NULL */
-  bool *fresh;         /* by variable: its new value needs a storage of its own at each run */
+  kl_value *values;     /* by index in the trace */
+  kl_value *externals;  /* by number in the program */
+  kl_value **assigned;  /* by variable: the last value assigned in the step, or NULL */
+  int64_t *assigned_at; /* by variable: the place in the trace of that assignment */
+  bool *fresh;          /* by variable: its new value needs a storage of its own at each run */
   int nresult_storages;
   int *scheduled; /* items in the order in which they run */
   kl_group *groups;

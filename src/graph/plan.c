@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "graph/compiled.h"
 #include "graph/lowered.h"
+#include "graph/sources.h"
 
 /* Where the address of one view comes from at each run. */
 typedef struct patch {
@@ -16,6 +17,7 @@ typedef struct patch {
 
 typedef struct plan_call {
   bool fused;
+  int group; /* whose items it runs */
   kl_call call;
   size_t scratch; /* bytes, at the arena's end */
   kl_fused joined;
@@ -24,6 +26,8 @@ typedef struct plan_call {
 struct kl_plan {
   kl_plan *next; /* in the cache, latest use first */
   int refs;
+  uint64_t number; /* counts plans */
+  kl_sources sources;
   uint64_t hash;
   int64_t nwords;
   uint64_t *words;
@@ -52,6 +56,8 @@ static struct {
   size_t arena_bytes;
   kl_program program; /* of the recording that is being executed; keeps its memory */
 } cache;
+
+static uint64_t plans_made; /* ever */
 
 static void add_patch(kl_plan *p, kl_view *view, const kl_value *v) {
   kl_lowered_view(v, view);
@@ -183,6 +189,7 @@ static kl_status make_calls(kl_plan *p) {
       continue;
     }
     plan_call *c = &p->calls[p->ncalls++];
+    c->group = g;
     KL_TRY(group->fused ? make_fused(p, c, group) : make_single(p, c, &l->items[l->scheduled[group->first]]));
   }
   for (int b = 0; b < l->nbuffers; b++) {
@@ -215,12 +222,16 @@ static kl_status plan_new(const kl_trace *trace, const kl_program *program, kl_p
     return KL_ENOMEM;
   }
   p->refs = 1;
+  p->number = ++plans_made;
   p->hash = program->hash;
   p->nwords = program->count;
   p->words = kl_region_alloc(&p->l.region, sizeof *p->words * (size_t)program->count);
   kl_status status = p->words == NULL ? KL_ENOMEM : kl_lower(&p->l, trace, program);
   if (status == KL_OK) {
     memcpy(p->words, program->words, sizeof *p->words * (size_t)program->count);
+    status = kl_sources_make(&p->sources, &p->l.region, trace);
+  }
+  if (status == KL_OK) {
     status = kl_pass_live(&p->l);
   }
   status = status != KL_OK ? status : kl_pass_schedule(&p->l);
@@ -354,6 +365,10 @@ static kl_status run_calls(kl_plan *p) {
     } else {
       c->call.scratch = scratch;
       status = device->execute(&c->call);
+      if (status != KL_OK) { /* a refused value: the line of the op is what the user needs */
+        const kl_item *item = &p->l.items[p->l.scheduled[p->l.groups[c->group].first]];
+        kl_error_set_source(kl_sources_at(&p->sources, item->recorded).source);
+      }
     }
   }
   device->leave(state);
@@ -414,6 +429,9 @@ kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *resul
   kl_plan *p = NULL;
   KL_TRY(kl_program_make(program, trace, nresults, results));
   KL_TRY(kl_plan_find(trace, program, &p));
+  kl_sources_fill(&p->sources, trace);
+  kl_sources_note_run(trace->recorder.serial, p->number);
+  trace->sources_known = p->sources.known;
   kl_status status = kl_plan_run(p, program);
   if (status == KL_OK) {
     hand_over(p, trace, nresults, results);
@@ -421,6 +439,18 @@ kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *resul
   kl_plan_finish(p, program);
   trace->done = status == KL_OK ? trace->count : trace->done;
   return status;
+}
+
+bool kl_plan_find_origin(uint64_t serial, int64_t place, const char **op, uint32_t *source) {
+  uint64_t number = kl_sources_plan_of(serial);
+  const kl_plan *p = cache.plans;
+  while (p != NULL && p->number != number) {
+    p = p->next;
+  }
+  kl_origin origin = p == NULL ? (kl_origin){NULL, 0} : kl_sources_at(&p->sources, place);
+  *op = origin.op == NULL ? "assign" : origin.op->name;
+  *source = origin.source;
+  return KL_SOURCE_NUMBER(origin.source) != 0;
 }
 
 kl_plan_stats kl_plan_get_stats(void) {

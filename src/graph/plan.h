@@ -13,6 +13,10 @@
  * stay without a value.  On failure nothing was assigned. */
 kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *results);
 
+/* What made the tensor that was in that place of the step with that serial: its op's name and its source.  False if the
+ * plan that ran the step is gone, or never knew. */
+bool kl_plan_find_origin(uint64_t serial, int64_t place, const char **op, uint32_t *source);
+
 typedef struct kl_plan_stats {
   uint64_t hits, misses;
   int plans;          /* in the cache */

@@ -8,6 +8,7 @@
 typedef struct kl_step {
   kl_node *node;         /* owned; NULL for an assignment */
   kl_variable *variable; /* owned; of an assignment */
+  uint32_t source;       /* of an assignment; a node has its own */
   int64_t first; /* index of the first output in `tensors`; of an assignment, of its value, of that value under the
                   * variable's name, and of a nameless alias (NULL until it is asked for) */
 } kl_step;
@@ -40,6 +41,7 @@ struct kl_trace {
   kl_draw *draws; /* of generators, in order */
   int64_t draw_count, draw_capacity;
   int64_t reads;
+  bool sources_known; /* the plan that ran it knows the source of every call */
 };
 
 /* The recorded tensor that `t` is, or is an alias of, as an index into `tensors`; -1 if it is none of this trace. */

@@ -110,7 +110,8 @@ static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   kl_tensor_release(found->value);
   found->value = named;
   found->first = t->tensor_count;
-  t->steps[t->count++] = (kl_step){.variable = kl_variable_retain(v), .first = t->tensor_count};
+  t->steps[t->count++] =
+      (kl_step){.variable = kl_variable_retain(v), .source = kl_context_now->source, .first = t->tensor_count};
   t->tensors[t->tensor_count++] = kl_tensor_retain(value);
   t->tensors[t->tensor_count++] = kl_tensor_retain(named);
   t->tensors[t->tensor_count++] = NULL;
@@ -177,6 +178,7 @@ void kl_trace_clear(kl_trace *t) {
     kl_node_release(s->node);
     kl_variable_release(s->variable);
   }
+  t->sources_known = false;
   t->count = t->done = t->tensor_count = t->version_count = t->kept_count = t->reads = 0;
   t->recorder.no_reads = false;
 }
@@ -217,7 +219,11 @@ kl_status kl_trace_run(kl_trace *t) {
   while (t->done < t->count && status == KL_OK) {
     const kl_step *s = &t->steps[t->done];
     if (s->node != NULL) {
+      plain.source = s->node->source;
       status = run_node(t, s);
+      if (status != KL_OK) {
+        kl_error_set_source(plain.source);
+      }
     } else {
       kl_tensor *value = t->tensors[s->first], *named = t->tensors[s->first + 1];
       resolve(t, value);
@@ -246,3 +252,4 @@ kl_tensor *kl_trace_kept(const kl_trace *t, int64_t i) { return t->kept[i]; }
 
 int64_t kl_trace_count(const kl_trace *t) { return t->count; }
 int64_t kl_trace_reads(const kl_trace *t) { return t->reads; }
+bool kl_trace_sources_known(const kl_trace *t) { return t->sources_known; }

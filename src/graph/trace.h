@@ -36,4 +36,7 @@ kl_tensor *kl_trace_kept(const kl_trace *trace, int64_t i);
 int64_t kl_trace_count(const kl_trace *trace);
 int64_t kl_trace_reads(const kl_trace *trace);
 
+/* True if the plan that ran the recording knows the source of its calls: recording the same again need not find out. */
+bool kl_trace_sources_known(const kl_trace *trace);
+
 #endif

@@ -236,6 +236,7 @@ static kl_status run_now(const kl_op *op, arguments *a, const kl_attr *attrs, in
 static kl_node *new_node(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs) {
   kl_node *node = kl_node_new(op, kl_op_attr_count(op), attrs, a->n, a->t, nout);
   if (node != NULL) {
+    node->source = kl_context_now->source;
     for (int i = 0; i < a->n; i++) {
       node->in[i].spec.dtype = a->spec[i].dtype;
     }

@@ -75,7 +75,7 @@ describe("what leaves a step", function()
       left, view = x * 2, kl.transpose(x + 1)
       return x
     end)(kl.ones{2, 2})
-    local words = "this tensor belongs to a finished step: it is gone unless the step returns it, assigns it"
+    local words = "belongs to a finished step: it is gone unless the step returns it, assigns it"
     raises(function() return left + 1 end, words)
     raises(function() local _ = left:item() end, words)
     raises(function() local _ = view:totable() end, words)
