@@ -160,7 +160,7 @@ describe("kl", function()
     for _, word in ipairs{"--help", "-h", "help"} do
       local output, status = shell(kl .. " " .. word .. " 2>/dev/null")
       assert.equal(0, status)
-      assert.matches("kl run %[%-%-threads N%] FILE", output)
+      assert.matches("kl run %[OPTIONS%] FILE", output)
     end
   end)
 

@@ -159,9 +159,9 @@ describe("finding out lines", function()
 
   before_each(function()
     looks = 0
-    core.set_layer_path(function()
+    core.set_layer_path(function(is_update)
       looks = looks + 1
-      return call_stack.shown_path()
+      return call_stack.shown_path(is_update)
     end)
   end)
 

@@ -50,8 +50,11 @@ function call_stack.path(for_keys)
   return table.concat(parts, "/")
 end
 
---- The names as shown, for messages and profiles: it takes no name that is not taken, so looking changes nothing.
-function call_stack.shown_path()
+--- The names as shown, for messages and profiles: it takes no name that is not taken, so looking changes nothing.  In an
+--- optimizer's update it is the layer of the variable that is being updated.
+---@param is_update? boolean
+function call_stack.shown_path(is_update)
+  if is_update then return core.updating and (core.updating.path or ""):match("^(.*)/[^/]*$") or "" end
   local stack = own_stack()
   local top = stack[#stack]
   if not top then return "" end

@@ -176,6 +176,9 @@ void kl_bind_open_step(lua_State *L, int core);
 void kl_bind_open_io(lua_State *L, int core);
 void kl_bind_open_json(lua_State *L, int core);
 
+/* profile.c */
+void kl_bind_open_profile(lua_State *L, int core);
+
 /* core.c: require "kl.core" */
 int luaopen_kl_core(lua_State *L);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "op/profile.h"
 
 bool kl_bind_capturing;
 
@@ -75,7 +76,8 @@ static int find(lua_State *L) {
     lua_pushliteral(L, "");
     lua_replace(L, -2);
   } else {
-    lua_call(L, 0, 1);
+    lua_pushboolean(L, phase == KL_PHASE_UPDATE);
+    lua_call(L, 1, 1);
   }
   lua_concat(L, 3);
   lua_rawgetp(L, LUA_REGISTRYINDEX, &numbers_key);
@@ -101,6 +103,7 @@ static int find(lua_State *L) {
 }
 
 void kl_bind_capture(lua_State *L) {
+  int64_t begin = kl_profiling ? kl_profile_clock() : 0;
   kl_bind_capturing = false; /* what finds out must not be found out about */
   kl_context_now->source = 0;
   /* In protected mode: a Lua without memory is no reason why an op should fail. */
@@ -112,6 +115,9 @@ void kl_bind_capture(lua_State *L) {
     lua_pop(L, 1);
   }
   kl_bind_capturing = true;
+  if (begin != 0) {
+    kl_profile_add_own(begin);
+  }
 }
 
 bool kl_bind_push_source(lua_State *L, uint32_t source) {
@@ -196,7 +202,7 @@ uint64_t kl_bind_begin_sources(lua_State *L, int index) {
 void kl_bind_capture_sources(void) { kl_bind_capturing = true; }
 
 void kl_bind_end_sources(void) {
-  kl_bind_capturing = false;
+  kl_bind_capturing = kl_profiling; /* what runs at once is seen by a profile only */
   kl_context_now->source = 0;
 }
 
@@ -212,7 +218,8 @@ void kl_bind_note_sources(lua_State *L, int index, bool known, uint64_t shapes) 
   lua_pop(L, 1);
 }
 
-/* core.set_layer_path(f): f() gives the path of the layers that are being called, "" outside of any. */
+/* core.set_layer_path(f): f(is_update) gives the path of the layers that are being called, "" outside of any; in an
+ * optimizer's update, that of the layer whose variable is updated. */
 static int set_layer_path(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);

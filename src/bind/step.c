@@ -10,6 +10,7 @@
 #include "graph/plan.h"
 #include "graph/replay.h"
 #include "graph/trace.h"
+#include "op/profile.h"
 
 #define MAX_DEPTH 16 /* of structures that a step returns */
 
@@ -156,6 +157,7 @@ int kl_bind_call_step(lua_State *L) {
   /* Inside a step the function is part of it; under a tape that is recording already it runs at once, so that the tape
    * sees values. */
   bool recorded = kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager();
+  kl_profile_span span = kl_profile_begin_step();
   uint64_t shapes = recorded ? kl_bind_begin_sources(L, 3) : 0;
   kl_trace *trace = recorded ? begin_step(L) : NULL;
   int status = lua_pcall(L, nargs, LUA_MULTRET, 2);
@@ -170,10 +172,12 @@ int kl_bind_call_step(lua_State *L) {
       kl_trace_run(trace);
       give_back(trace);
     } else if (end_step(L, trace, 3, protected_finish, &known) != LUA_OK) {
+      kl_profile_end_step(&span, KL_SPAN_RECORDED);
       return lua_error(L);
     }
     kl_bind_note_sources(L, 1, known, shapes);
   }
+  kl_profile_end_step(&span, recorded ? KL_SPAN_RECORDED : KL_SPAN_IMMEDIATE);
   lua_pushboolean(L, status == LUA_OK);
   lua_replace(L, 2);
   return lua_gettop(L) - 1;
@@ -270,6 +274,7 @@ int kl_bind_capture_step(lua_State *L) {
   lua_insert(L, 5);
   lua_pushvalue(L, 2);
   lua_insert(L, 6);
+  kl_profile_span span = kl_profile_begin_step();
   kl_trace *trace = begin_step(L);
   kl_trace_refuse_reads(trace);
   kl_bind_capture_sources(); /* a recording to be replayed is new by definition */
@@ -280,12 +285,15 @@ int kl_bind_capture_step(lua_State *L) {
   if (status != LUA_OK) {
     kl_trace_run(trace);
     give_back(trace);
+    kl_profile_end_step(&span, KL_SPAN_RECORDED);
     lua_pushboolean(L, false);
     lua_insert(L, -2);
     return 2;
   }
   bool known;
-  if (end_step(L, trace, 1, protected_capture, &known) != LUA_OK) {
+  status = end_step(L, trace, 1, protected_capture, &known);
+  kl_profile_end_step(&span, KL_SPAN_RECORDED);
+  if (status != LUA_OK) {
     return lua_error(L);
   }
   lua_pushboolean(L, true);
@@ -311,10 +319,12 @@ static int run_replay(lua_State *L) {
   for (int i = 0; i < n; i++) {
     kl_bind_new_tensor(L);
   }
+  kl_profile_span span = kl_profile_begin_step();
   kl_status status = kl_replay_run(replay, args, out);
   if (kl_bind_retry(L, status)) {
     status = kl_replay_run(replay, args, out);
   }
+  kl_profile_end_step(&span, KL_SPAN_REPLAYED);
   if (status != KL_OK) {
     return kl_bind_raise(L);
   }

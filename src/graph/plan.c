@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "graph/compiled.h"
 #include "graph/lowered.h"
+#include "graph/profiled.h"
 #include "graph/sources.h"
 
 /* Where the address of one view comes from at each run. */
@@ -17,7 +18,8 @@ typedef struct patch {
 
 typedef struct plan_call {
   bool fused;
-  int group; /* whose items it runs */
+  int group;             /* whose items it runs */
+  kl_profiled *profiled; /* NULL until a profile sees it */
   kl_call call;
   size_t scratch; /* bytes, at the arena's end */
   kl_fused joined;
@@ -349,6 +351,16 @@ static kl_status make_room(kl_plan *p, const kl_program *program) {
   return make_results(p, program);
 }
 
+static void profile_call(kl_plan *p, plan_call *c, int64_t begin) {
+  int64_t end = kl_profile_clock();
+  if (c->profiled == NULL) {
+    c->profiled = kl_profiled_make(&p->l, &p->l.groups[c->group]);
+  }
+  if (c->profiled != NULL) {
+    kl_profiled_note(c->profiled, &p->sources, begin, end);
+  }
+}
+
 static kl_status run_calls(kl_plan *p) {
   const kl_device *device = kl_device_default();
   for (int i = 0; i < p->npatches; i++) {
@@ -359,6 +371,7 @@ static kl_status run_calls(kl_plan *p) {
   for (int i = 0; i < p->ncalls && status == KL_OK; i++) {
     plan_call *c = &p->calls[i];
     char *scratch = c->scratch > 0 ? cache.arena + p->l.arena_bytes : NULL;
+    int64_t begin = KL_UNLIKELY(kl_profiling) ? kl_profile_clock() : 0;
     if (c->fused) {
       c->joined.packed = scratch;
       device->execute_fused(&c->joined);
@@ -369,6 +382,9 @@ static kl_status run_calls(kl_plan *p) {
         const kl_item *item = &p->l.items[p->l.scheduled[p->l.groups[c->group].first]];
         kl_error_set_source(kl_sources_at(&p->sources, item->recorded).source);
       }
+    }
+    if (KL_UNLIKELY(begin != 0)) {
+      profile_call(p, c, begin);
     }
   }
   device->leave(state);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device/device.h"
+#include "op/profile.h"
 #include "op/record.h"
 
 kl_context kl_context_main;
@@ -182,6 +183,12 @@ static kl_status run_kernel(const kl_op *op, const arguments *a, const kl_attr *
     view_of(out[i], &out_views[i]);
   }
   kl_call call = {.name = op->name, .attrs = attrs, .nin = a->n, .nout = nout, .in = in_views, .out = out_views};
+  if (KL_UNLIKELY(kl_profiling)) {
+    int64_t begin = kl_profile_clock();
+    kl_status status = kl_device_default()->run((int)op->id, &call);
+    kl_profile_single(begin, op, kl_context_now->source, &call);
+    return status;
+  }
   return kl_device_default()->run((int)op->id, &call);
 }
 

@@ -3,6 +3,7 @@ local core = require "kl.core"
 local args = require "kl.args"
 local batches = require "kl.training.batches"
 local callbacks = require "kl.callbacks"
+local dry_run = require "kl.dry_run"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 local ops = require "kl.ops"
@@ -141,13 +142,15 @@ function methods:fit(given)
     v.batch_size = o.validation_batch_size or o.batch_size
     validation_source = source_of("fit: validation_data", v, {steps = o.validation_steps, steps_name = "validation_steps"})
   end
-  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = o.epochs, steps = o.steps_per_epoch or source.steps})
-  local batch_stream = stream(source, self._epochs_trained, o.steps_per_epoch)
+  local epochs, steps = dry_run.bound_epochs(o.initial_epoch, o.epochs), o.steps_per_epoch
+  if dry_run.steps then steps = dry_run.bound_steps(steps or source.steps) end
+  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = epochs, steps = steps or source.steps})
+  local batch_stream = stream(source, self._epochs_trained, steps)
   self.stop_training = false
   list:train(function()
     list:call("on_train_begin", {})
     local epoch_logs = {}
-    for epoch = o.initial_epoch + 1, o.epochs do
+    for epoch = o.initial_epoch + 1, epochs do
       self:reset_metrics()
       list:call("on_epoch_begin", epoch, {})
       batch_stream.begin()
@@ -179,6 +182,7 @@ end
 
 --- Runs test steps over a source; the results as numbers.
 function methods:_evaluate(source, steps, list)
+  steps = dry_run.bound_steps(steps)
   self:reset_metrics()
   list:call("on_test_begin", {})
   local next_batch = source:open(0)
@@ -212,7 +216,7 @@ function methods:evaluate(given)
   check_return_dict("evaluate", o.return_dict)
   local source = source_of("evaluate", o, {steps = o.steps})
   local list = callbacks.List(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
-    steps = expected_steps(source, o.steps), no_history = true})
+    steps = expected_steps(source, dry_run.bound_steps(o.steps)), no_history = true})
   return list:run(function() return self:_evaluate(source, o.steps, list) end)
 end
 
@@ -225,14 +229,15 @@ function methods:predict(given)
   local o = args.read("predict", predict_params, given)
   check_count("predict: 'steps'", o.steps)
   local source = source_of("predict", {x = o.x, batch_size = o.batch_size}, {steps = o.steps})
+  local steps = dry_run.bound_steps(o.steps)
   local list = callbacks.List(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
-    steps = expected_steps(source, o.steps), no_history = true})
+    steps = expected_steps(source, steps), no_history = true})
   return list:run(function()
     list:call("on_predict_begin", {})
     local next_batch = source:open(0)
     local collected, form = {}, nil
     local step = 1
-    while not o.steps or step <= o.steps do
+    while not steps or step <= steps do
       local data = next_batch()
       if data == nil then break end
       list:call("on_predict_batch_begin", step, {})
