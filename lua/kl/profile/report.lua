@@ -178,7 +178,8 @@ local MOST_KERNELS = 12
 
 local function kernel_table(lines, rows)
   lines[#lines + 1] = ""
-  lines[#lines + 1] = ("%-48s %8s %9s %9s %7s %8s  %s"):format("longest kernels", "calls", "mean us", "total ms", "share", "of peak", "where")
+  lines[#lines + 1] = ("%-48s %8s %9s %9s %7s %8s  %s"):format("longest kernels", "calls", "mean us", "total ms", "share", "of peak",
+    "where")
   for i = 1, math.min(#rows, MOST_KERNELS) do
     local row = rows[i]
     local where = row.line .. (row.line ~= "" and row.layer ~= "" and "  " or "") .. row.layer
