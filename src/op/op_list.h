@@ -120,8 +120,10 @@ KL_OP(random_bernoulli)
 KL_OP(random_permutation)
 KL_OP(dropout)
 
-/* optimizer: update directions, one rounding rule for plans and immediate mode */
+/* optimizer: updates and update directions, one rounding rule for plans and immediate mode */
+KL_OP(rmsprop_update)
 KL_OP(rmsprop_direction)
+KL_OP(adam_update)
 KL_OP(adam_direction)
 
 #undef KL_VIEW_OP

@@ -156,9 +156,10 @@ function methods:fit(given)
       batch_stream.begin()
       local scalars
       local step = 1
+      local quiet = source.own_code and not list:runs_user_code()
       for data, sample_of in function() return batch_stream.next(step) end do
         list:call("on_train_batch_begin", step, {})
-        scalars = self:_run_train_step(data)
+        scalars = self:_run_train_step(data, quiet and step > 1)
         self.built = true
         logs.check_finite(self, scalars, (" at step %d of epoch %d"):format(step, epoch), data, sample_of)
         list:call_with_scalars("on_train_batch_end", step, scalars)
@@ -188,11 +189,12 @@ function methods:_evaluate(source, steps, list)
   local next_batch = source:open(0)
   local scalars
   local step = 1
+  local quiet = source.own_code and not list:runs_user_code()
   while not steps or step <= steps do
     local data = next_batch()
     if data == nil then break end
     list:call("on_test_batch_begin", step, {})
-    scalars = self:_run_test_step(data)
+    scalars = self:_run_test_step(data, quiet and step > 1)
     self.built = true
     list:call_with_scalars("on_test_batch_end", step, scalars)
     step = step + 1
@@ -237,11 +239,12 @@ function methods:predict(given)
     local next_batch = source:open(0)
     local collected, form = {}, nil
     local step = 1
+    local quiet = source.own_code and not list:runs_user_code()
     while not steps or step <= steps do
       local data = next_batch()
       if data == nil then break end
       list:call("on_predict_batch_begin", step, {})
-      local outputs = self:_run_predict_step(data)
+      local outputs = self:_run_predict_step(data, quiet and step > 1)
       self.built = true
       form = outputs
       for i, leaf in ipairs(tree.flatten(outputs)) do

@@ -55,19 +55,25 @@ local function check_logs(model, what, logs)
 end
 
 --- Runs a step of that name on a batch {x, y, sample_weight}: replayed where all of it is kl's own, else recorded by its Lua;
---- operation by operation with compile{run_eagerly = true}.
-local function run(self, name, data)
+--- operation by operation with compile{run_eagerly = true}.  Returns the results, and whether the step was kl's own.
+local function run(self, name, data, unchanged)
   local compiled = self._compiled
   if compiled and compiled.config.run_eagerly then return self[name](self, data) end
-  local replay = replays.of(self, name)
-  if replay then return replay(data[1], data[2], data[3]) end
+  local replay = replays.of(self, name, unchanged)
+  if replay then return replay(data[1], data[2], data[3]), true end
   return run_step(self[name], self, data)
 end
 
-function methods:_run_train_step(data) return check_logs(self, "train_step", run(self, "train_step", data)) end
-function methods:_run_test_step(data) return check_logs(self, "test_step", run(self, "test_step", data)) end
-function methods:_run_predict_step(data)
-  local outputs = run(self, "predict_step", data)
+local function run_scalars(self, name, data, unchanged)
+  local scalars, own = run(self, name, data, unchanged)
+  return own and scalars or check_logs(self, name, scalars)
+end
+
+--- unchanged: since the step before it only kl's own code has run.
+function methods:_run_train_step(data, unchanged) return run_scalars(self, "train_step", data, unchanged) end
+function methods:_run_test_step(data, unchanged) return run_scalars(self, "test_step", data, unchanged) end
+function methods:_run_predict_step(data, unchanged)
+  local outputs = run(self, "predict_step", data, unchanged)
   for _, leaf in ipairs(tree.flatten(outputs)) do
     if not core.kind(leaf) then
       errors.fail("predict_step of model '%s' must return tensors, got %s", self.name, errors.show(leaf))

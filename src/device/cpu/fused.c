@@ -10,6 +10,7 @@
 #include "device/cpu/walk.h"
 
 #define TILE 256    /* elements: 4 KiB of doubles for every two temporaries, so that they stay in L1 (kernels.md 6) */
+#define SHARES 8    /* of few rows */
 #define BLOCK 16384 /* elements per block of the pool, as for single kernels */
 
 typedef struct fused {
@@ -43,10 +44,14 @@ static void run_range(const fused *u, int64_t from, int64_t to, char *product) {
     for (int i = 0; i < f->nops; i++) {
       const kl_fused_op *op = &f->ops[i];
       const void *in[KL_TILE_MAX_INPUTS];
+      void *out[KL_TILE_MAX_OUTPUTS];
       for (int k = 0; k < op->nin; k++) {
         in[k] = operand[op->in[k]];
       }
-      op->tile(n, operand[op->out], in);
+      for (int k = 0; k < op->nout; k++) {
+        out[k] = operand[op->out[k]];
+      }
+      op->tile(n, out, in);
     }
     from += n;
     kl_walk_advance(w, n, index);
@@ -82,6 +87,9 @@ void kl_tiles_run_fused(const kl_fused *f) {
   }
   if (f->product != NULL) {
     u.rows = KL_PRODUCT_BLOCK / f->shape.dim[1];
+    if (f->product->kernel->rows->in_parts(f->product)) { /* few rows: enough blocks for all threads */
+      u.rows = kl_min_i64(u.rows, kl_div_up(f->shape.dim[0], SHARES));
+    }
     f->product->kernel->rows->pack(f->product, f->packed);
     kl_pool_run(kl_div_up(f->shape.dim[0], u.rows), run_rows, &u);
   } else if (u.walk.numel * f->nops <= 2 * BLOCK) {
