@@ -5,6 +5,11 @@
 --   local report = kl.profile{print = false} ... :stop()
 --
 -- `kl run --profile` is the same around a whole script.
+--
+-- A report has, in seconds and counts: seconds, kernel_seconds, overhead_seconds, calls, steps (recorded_, replayed_ and
+-- immediate_steps), per_step (kernel_seconds, overhead_seconds = inside_seconds + between_seconds), peak (flops, bandwidth),
+-- of_peak, plans, and the lists ops, layers, lines and kernels, whose rows have name, calls, seconds, forward, backward, update,
+-- share, flops, bytes and of_peak.
 local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
