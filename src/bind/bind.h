@@ -172,6 +172,9 @@ int kl_bind_call_step(lua_State *L);
 int kl_bind_capture_step(lua_State *L);
 void kl_bind_open_step(lua_State *L, int core);
 
+/* Whether tables still hold what they held (watch.c). */
+void kl_bind_open_watch(lua_State *L, int core);
+
 /* io.c, json.c */
 void kl_bind_open_io(lua_State *L, int core);
 void kl_bind_open_json(lua_State *L, int core);

@@ -4,6 +4,7 @@
 -- user's anywhere in it means that its Lua runs each time.  What Lua can change on kl's own objects between steps is watched:
 -- all fields of the model, its layers, optimizer, loss and metrics are compared before each replay, and which variables are
 -- trainable; a change means recording anew.
+local core = require "kl.core"
 local class = require "kl.class"
 local own_code = require "kl.own_code"
 local Replay = require "kl.replay"
@@ -38,6 +39,7 @@ end
 
 --- A picture of everything that decides what a step of the model does; nil if part of it is the user's.
 local function take_snapshot(model)
+  if not own_code.is_own_class(class.of(model)) then return nil end
   local found = {seen = {}}
   local census = model:_census()
   for _, module in ipairs(census.modules) do
@@ -62,14 +64,7 @@ local function still_holds(snapshot)
     if v.trainable ~= snapshot.trainable[i] then return false end
   end
   for _, entry in ipairs(snapshot) do
-    local fields, count = entry[2], 0
-    for key, v in next, entry[1] do
-      if not volatile[key] then
-        if fields[key] ~= v then return false end
-        count = count + 1
-      end
-    end
-    if count ~= entry[3] then return false end
+    if not core.fields_hold(entry[1], entry[2], entry[3], volatile) then return false end
   end
   return true
 end

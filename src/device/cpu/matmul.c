@@ -102,7 +102,7 @@ typedef struct product {
 } product;
 
 #define BLAS_PRODUCT ((double)(1 << 28)) /* multiplications; from here on OpenBLAS */
-#define SERIAL_PRODUCT 400000            /* multiplications, some 5 us: below it the pool does not pay */
+#define SERIAL_PRODUCT 100000            /* multiplications, some 2 us: below it the pool does not pay */
 #define BLAS_SPLIT 256                   /* rows and columns of a block of the result */
 #define MOST_ROWS_BY_DEPTH 128           /* beyond, the partial results are more than the right side is */
 #define SPLIT_ROWS 256
@@ -305,7 +305,7 @@ static kl_status run_matmul(const kl_call *c) {
     return KL_OK;
   }
   /* Many small matrices are shared out whole; few large ones are cut up one after the other. */
-  p.in_pool = p.batches > 1 && !p.blas && p.work < 8 * SERIAL_PRODUCT && p.work * (double)p.batches >= SERIAL_PRODUCT;
+  p.in_pool = p.batches > 1 && !p.blas && p.work < 32 * SERIAL_PRODUCT && p.work * (double)p.batches >= SERIAL_PRODUCT;
   if (p.in_pool) {
     kl_pool_run(p.batches, run_matrix, &p);
   } else {
@@ -343,6 +343,23 @@ static bool rows_in_parts(const kl_call *c) {
   return p.by_depth;
 }
 
+#define PACKED_COLUMNS 128 /* of the right side that one block of the pool packs; whole panels of both types */
+
+static void pack_block(void *context, int64_t block) {
+  const product *p = context;
+  const matrix *b = &p->b;
+  int64_t first = block * PACKED_COLUMNS, last = first + PACKED_COLUMNS;
+  if (p->dtype == KL_FLOAT32) {
+    const int64_t panel = 2 * KL_LANES;
+    f32_pack_panels(first / panel, last / panel, p->n, p->k, (const void *)b->data, b->row_stride, b->column_stride,
+                    (void *)p->partial);
+  } else {
+    const int64_t panel = 2 * KL_DLANES;
+    f64_pack_panels(first / panel, last / panel, p->n, p->k, (const void *)b->data, b->row_stride, b->column_stride,
+                    (void *)p->partial);
+  }
+}
+
 static void rows_pack(const kl_call *c, void *packed) {
   product p;
   make_product(c, &p);
@@ -351,11 +368,8 @@ static void rows_pack(const kl_call *c, void *packed) {
     make_parts(&p);
     return;
   }
-  if (p.dtype == KL_FLOAT32) {
-    f32_pack_all(p.n, p.k, (const void *)p.b.data, p.b.row_stride, p.b.column_stride, packed);
-  } else {
-    f64_pack_all(p.n, p.k, (const void *)p.b.data, p.b.row_stride, p.b.column_stride, packed);
-  }
+  p.partial = packed;
+  kl_pool_run(kl_div_up(p.n, PACKED_COLUMNS), pack_block, &p);
 }
 
 static void rows_run(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out) {

@@ -111,9 +111,10 @@ static void NAME(pack)(int64_t depth, int64_t columns, const T *b, int64_t rsb, 
   }
 }
 
-/* All of b in panels: panel p, row k, column j at to[(p * depth + k) * PANEL + j]. */
-static void NAME(pack_all)(int64_t n, int64_t depth, const T *b, int64_t rsb, int64_t csb, T *to) {
-  for (int64_t j = 0; j < n; j += PANEL) {
+/* Panels [first, last) of b: panel p, row k, column j at to[(p * depth + k) * PANEL + j]. */
+static void NAME(pack_panels)(int64_t first, int64_t last, int64_t n, int64_t depth, const T *b, int64_t rsb,
+                              int64_t csb, T *to) {
+  for (int64_t j = first * PANEL; j < kl_min_i64(n, last * PANEL); j += PANEL) {
     NAME(pack)(depth, kl_min_i64(n - j, PANEL), b + j * csb, rsb, csb, to + j * depth);
   }
 }
