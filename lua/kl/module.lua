@@ -4,6 +4,7 @@
 -- since is seen.  `pairs` order decides nothing: tables by name are walked in sorted order.
 local core = require "kl.core"
 local class = require "kl.class"
+local own_code = require "kl.own_code"
 
 ---@class kl.Module: kl.Object
 local Module = class.Object:extend("Module")
@@ -100,9 +101,11 @@ local function walk_module(census, module)
   local own, children, met = {}, {}, {}
   table.insert(census.modules, module)
   census.own[module], census.children[module] = own, children
+  -- A counter or a text in a field of kl's own does not become a layer later; in one of the user's it may.
+  local may_change = not own_code.is_own_class(class.of(module))
   local function walk_field(key)
     local value = rawget(module, key)
-    note_entry(census, module, key)
+    if may_change or not value or type(value) == "table" or type(value) == "userdata" then note_entry(census, module, key) end
     walk(census, value, own, children, met)
   end
   for _, key in ipairs(module.member_lists) do walk_field(key) end

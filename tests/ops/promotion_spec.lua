@@ -27,7 +27,7 @@ local kinds = {
 local kind_of = {
   add = "common", multiply = "common", minimum = "common", maximum = "common",
   subtract = "number", floor_divide = "number", mod = "number", power = "number",
-  divide = "float", arctan2 = "float",
+  divide = "float", divide_no_nan = "float", arctan2 = "float",
   equal = "truth", not_equal = "truth", less = "truth", less_equal = "truth", greater = "truth",
     greater_equal = "truth",
   logical_and = "truth", logical_or = "truth",

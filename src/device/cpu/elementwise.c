@@ -23,6 +23,9 @@ KL_ELEMENTWISE_KERNEL(square, KL_ARITHMETIC_TABLE(square))
 KL_PLAIN_BINARY(divide_f32, float, float, a / b)
 KL_PLAIN_BINARY(divide_f64, double, double, a / b)
 KL_ELEMENTWISE_KERNEL(divide, [KL_FLOAT32] = divide_f32, [KL_FLOAT64] = divide_f64)
+KL_PLAIN_BINARY(divide_no_nan_f32, float, float, b == 0 ? 0 : a / b)
+KL_PLAIN_BINARY(divide_no_nan_f64, double, double, b == 0 ? 0 : a / b)
+KL_ELEMENTWISE_KERNEL(divide_no_nan, [KL_FLOAT32] = divide_no_nan_f32, [KL_FLOAT64] = divide_no_nan_f64)
 
 /* The six numeric types; bool is refused by the door or handled apart. */
 #define SIGNED_TILES(op, loop, formula)                                                   \
