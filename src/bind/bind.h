@@ -140,6 +140,7 @@ void kl_bind_open_graph(lua_State *L, int core);
 
 /* record.c */
 void kl_bind_open_record(lua_State *L, int core);
+void kl_bind_open_guard(lua_State *L, int core);
 
 /* step.c */
 void kl_bind_open_step(lua_State *L, int core);

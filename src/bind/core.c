@@ -251,6 +251,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_ops(L, core);
   kl_bind_open_tape(L, core);
   kl_bind_open_record(L, core);
+  kl_bind_open_guard(L, core);
   kl_bind_open_step(L, core);
   kl_bind_open_json(L, core);
   kl_bind_open_io(L, core);

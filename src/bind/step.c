@@ -10,6 +10,7 @@
 #include "graph/plan.h"
 #include "graph/replay.h"
 #include "graph/trace.h"
+#include "op/journal.h"
 
 #define MAX_DEPTH 16 /* of structures that a step returns */
 
@@ -23,6 +24,13 @@ static bool is_eager(void) {
     eager = value != NULL && *value != '\0' && strcmp(value, "0") != 0;
   }
   return eager != 0;
+}
+
+/* Inside a step a function is part of it; under a tape that is recording already it runs at once, so that the tape sees
+ * values. */
+static bool may_record(void) {
+  const kl_context *c = kl_context_now;
+  return c->recorder == NULL && c->watchers == NULL && !(c->journal != NULL && c->journal->immediate) && !is_eager();
 }
 
 /* Calls visit for every tensor handle in the value on top of the stack, through tables.  [-0, +0] */
@@ -150,9 +158,7 @@ static int call_step(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   kl_bind_enter(L);
   int nargs = lua_gettop(L) - 2;
-  /* Inside a step the function is part of it; under a tape that is recording already it runs at once, so that the tape
-   * sees values. */
-  bool recorded = kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager();
+  bool recorded = may_record();
   kl_trace *trace = recorded ? begin_step(L) : NULL;
   int status = lua_pcall(L, nargs, LUA_MULTRET, 1);
   kl_bind_enter(L);
@@ -250,7 +256,7 @@ static int capture_step(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_checktype(L, 3, LUA_TTABLE);
   kl_bind_enter(L);
-  if (kl_context_now->recorder != NULL || kl_context_now->watchers != NULL || is_eager()) {
+  if (!may_record()) {
     return kl_bind_error(L, "a step cannot be captured inside another step or under a tape");
   }
   kl_replay **slot = lua_newuserdatauv(L, sizeof *slot, 0);
@@ -321,7 +327,7 @@ static int run_replay(lua_State *L) {
 /* core.may_capture(): a step would be recorded if it began now. */
 static int may_capture(lua_State *L) {
   kl_bind_enter(L);
-  lua_pushboolean(L, kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager());
+  lua_pushboolean(L, may_record());
   return 1;
 }
 

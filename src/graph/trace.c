@@ -211,7 +211,7 @@ static kl_status run_node(kl_trace *t, const kl_step *s) {
 
 kl_status kl_trace_run(kl_trace *t) {
   kl_context *context = kl_context_now;
-  kl_context plain = {0};
+  kl_context plain = {.journal = context->journal};
   kl_status status = KL_OK;
   kl_context_now = &plain;
   while (t->done < t->count && status == KL_OK) {

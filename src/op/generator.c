@@ -2,6 +2,7 @@
 #include "op/generator.h"
 
 #include "base/alloc.h"
+#include "op/journal.h"
 #include "op/record.h"
 
 static uint64_t mix(uint64_t x) {
@@ -58,13 +59,17 @@ kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key) {
   if (kl_context_now->building > 0) {
     return KL_OK;
   }
-  if (recorder != NULL && recorder->draw != NULL && !g->transient) {
-    kl_status status = recorder->draw(recorder, g, n, *key);
-    if (status != KL_OK) {
-      kl_tensor_release(*key);
-      *key = NULL;
-      return status;
-    }
+  kl_status status = KL_OK;
+  if (kl_context_now->journal != NULL) {
+    status = kl_journal_note_generator(kl_context_now->journal, g);
+  }
+  if (status == KL_OK && recorder != NULL && recorder->draw != NULL && !g->transient) {
+    status = recorder->draw(recorder, g, n, *key);
+  }
+  if (status != KL_OK) {
+    kl_tensor_release(*key);
+    *key = NULL;
+    return status;
   }
   g->counter += (uint64_t)n;
   return KL_OK;

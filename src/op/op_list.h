@@ -120,6 +120,9 @@ KL_OP(random_bernoulli)
 KL_OP(random_permutation)
 KL_OP(dropout)
 
+/* check: ops that only refuse */
+KL_OP(check_finite)
+
 /* optimizer: update directions, one rounding rule for plans and immediate mode */
 KL_OP(rmsprop_direction)
 KL_OP(adam_direction)

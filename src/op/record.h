@@ -9,6 +9,7 @@
 #include "tensor/variable.h"
 
 struct kl_generator;
+struct kl_journal;
 
 /* A tape that is recording. */
 typedef struct kl_watcher {
@@ -41,9 +42,10 @@ typedef struct kl_recorder {
 } kl_recorder;
 
 typedef struct kl_context {
-  kl_watcher *watchers;  /* innermost first; NULL: none */
-  kl_recorder *recorder; /* NULL: immediate mode */
-  int building;          /* > 0 while a functional graph is built: nothing draws, nothing is assigned */
+  kl_watcher *watchers;       /* innermost first; NULL: none */
+  kl_recorder *recorder;      /* NULL: immediate mode */
+  int building;               /* > 0 while a functional graph is built: nothing draws, nothing is assigned */
+  struct kl_journal *journal; /* of a guarded step (op/journal.h), or NULL */
 } kl_context;
 
 extern kl_context *kl_context_now;

@@ -155,9 +155,8 @@ function methods:fit(given)
       local step = 1
       for data, sample_of in function() return batch_stream.next(step) end do
         list:call("on_train_batch_begin", step, {})
-        scalars = self:_run_train_step(data)
+        scalars = self:_run_train_step(data, function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of)
         self.built = true
-        logs.check_finite(self, scalars, (" at step %d of epoch %d"):format(step, epoch), data, sample_of)
         list:call_with_scalars("on_train_batch_end", step, scalars)
         step = step + 1
         if self.stop_training then break end
@@ -274,7 +273,6 @@ function methods:train_on_batch(given)
   self:reset_metrics()
   local scalars = self:_run_train_step(data)
   self.built = true
-  logs.check_finite(self, scalars, "", data)
   return logs.numbers(scalars)
 end
 

@@ -48,16 +48,22 @@ local function bad_sample(data, sample_of)
   return ""
 end
 
---- Raises if the loss of a step is not finite.
----@param where string # " at step 3 of epoch 1"
+--- Raises the error of a loss that is not finite.
+---@param value string # "nan"
+---@param where? function # gives " at step 3 of epoch 1"
 ---@param data table # the batch
 ---@param sample_of? function # from a row of the batch to the number of the sample
+---@param state string # what became of the step
+function logs.refuse(model, value, where, data, sample_of, state)
+  errors.fail("the loss of model '%s' is %s%s%s%s", model.name, value, where and where() or "", bad_sample(data, sample_of), state)
+end
+
+--- Raises if the loss that a step returned is not finite, as one may that no gradient was taken of.
 function logs.check_finite(model, scalars, where, data, sample_of)
   if scalars.loss == nil then return end
   local value = number(scalars.loss)
   if not is_finite(value) then
-    errors.fail("the loss of model '%s' is %s%s%s", model.name, value ~= value and "nan" or tostring(value), where,
-      bad_sample(data, sample_of))
+    logs.refuse(model, value ~= value and "nan" or tostring(value), where, data, sample_of, "")
   end
 end
 

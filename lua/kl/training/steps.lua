@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local errors = require "kl.errors"
 local grad = require "kl.grad"
+local logs = require "kl.training.logs"
 local replays = require "kl.training.replays"
 local run_step = require "kl.step"
 local tree = require "kl.tree"
@@ -64,7 +65,32 @@ local function run(self, name, data)
   return run_step(self[name], self, data)
 end
 
-function methods:_run_train_step(data) return check_logs(self, "train_step", run(self, "train_step", data)) end
+--- run(self, "train_step", data), guarded: a target of tape:gradient that is not finite ends it with everything as it was
+--- before, and an error that says where.
+local function run_guarded(self, data, where, sample_of)
+  local held = rawget(self, "_guard")
+  if not held or held:is_open() then -- a step inside a step of the same model has its own
+    held = core.guard()
+    rawset(self, "_guard", held)
+  end
+  local compiled = self._compiled
+  local guard <close> = held:open(compiled and compiled.config.run_eagerly)
+  local ok, result = xpcall(run, run_step.handler, self, "train_step", data)
+  if ok then return result end
+  local value = type(result) == "string" and result:match("the target of tape:gradient is ([%-a-z]+)")
+  if not value then error(result, 0) end
+  guard:undo()
+  logs.refuse(self, value, where, data, sample_of, ("; the step was not done: variables, metrics and generators are as "
+    .. "they were before it"))
+end
+
+--- One guarded training step; `where` (" at step 3 of epoch 1") and sample_of (from a row of the batch to the number of the
+--- sample) are for the error.
+function methods:_run_train_step(data, where, sample_of)
+  local scalars = check_logs(self, "train_step", run_guarded(self, data, where, sample_of))
+  logs.check_finite(self, scalars, where, data, sample_of)
+  return scalars
+end
 function methods:_run_test_step(data) return check_logs(self, "test_step", run(self, "test_step", data)) end
 function methods:_run_predict_step(data)
   local outputs = run(self, "predict_step", data)
