@@ -139,6 +139,9 @@ static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
     lua_settop(L, first);
     lua_pushliteral(L, "not enough memory");
   }
+  if (status != LUA_OK) {
+    kl_trace_abandon(trace);
+  }
   give_back(trace);
   return status;
 }

@@ -39,6 +39,7 @@ struct kl_trace {
   int64_t kept_count, kept_capacity;
   kl_draw *draws; /* of generators, in order */
   int64_t draw_count, draw_capacity;
+  int64_t draws_done; /* draws [0, draws_done) were made before the last cut */
   int64_t reads;
 };
 

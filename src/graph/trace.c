@@ -160,7 +160,7 @@ void kl_trace_clear(kl_trace *t) {
     kl_generator_release(t->draws[i].generator);
     kl_tensor_release(t->draws[i].key);
   }
-  t->draw_count = 0;
+  t->draw_count = t->draws_done = 0;
   for (int64_t i = 0; i < t->count; i++) {
     const kl_step *s = &t->steps[i];
     int n = s->node != NULL ? s->node->nout : 3;
@@ -230,7 +230,17 @@ kl_status kl_trace_run(kl_trace *t) {
     t->done += status == KL_OK;
   }
   kl_context_now = context;
+  t->draws_done = t->draw_count;
   return status;
+}
+
+void kl_trace_abandon(kl_trace *t) {
+  for (; t->done < t->count && t->draw_count > t->draws_done; t->draw_count--) {
+    kl_draw *d = &t->draws[t->draw_count - 1];
+    d->generator->counter -= (uint64_t)d->n;
+    kl_generator_release(d->generator);
+    kl_tensor_release(d->key);
+  }
 }
 
 kl_status kl_trace_keep(kl_trace *t, kl_tensor *tensor) {

@@ -23,6 +23,9 @@ void kl_trace_refuse_reads(kl_trace *trace);
 /* Runs the pending nodes and assignments in program order. */
 kl_status kl_trace_run(kl_trace *trace);
 
+/* The pending part of the step does not happen: its draws are taken back. */
+void kl_trace_abandon(kl_trace *trace);
+
 /* Forgets all nodes, tensors and versions; keeps its memory for the next recording. */
 void kl_trace_clear(kl_trace *trace);
 
