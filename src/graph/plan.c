@@ -218,15 +218,11 @@ static kl_status plan_new(const kl_trace *trace, const kl_program *program, kl_p
   p->hash = program->hash;
   p->nwords = program->count;
   p->words = kl_region_alloc(&p->l.region, sizeof *p->words * (size_t)program->count);
-  kl_status status = p->words == NULL ? KL_ENOMEM : kl_lower(&p->l, trace, program);
+  kl_status status = p->words == NULL ? KL_ENOMEM : kl_passes_run(&p->l, trace, program);
   if (status == KL_OK) {
     memcpy(p->words, program->words, sizeof *p->words * (size_t)program->count);
-    status = kl_pass_live(&p->l);
+    status = make_calls(p);
   }
-  status = status != KL_OK ? status : kl_pass_schedule(&p->l);
-  status = status != KL_OK ? status : kl_pass_join(&p->l);
-  status = status != KL_OK ? status : kl_pass_place(&p->l);
-  status = status != KL_OK ? status : make_calls(p);
   if (status != KL_OK) {
     kl_plan_release(p);
     return status;
