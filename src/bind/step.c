@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "bind/plans.h"
 #include "graph/plan.h"
 #include "graph/replay.h"
 #include "graph/trace.h"
@@ -126,10 +127,11 @@ static kl_trace *ending;
 
 static int protected_finish(lua_State *L) { return finish(L, ending, 1) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
 
-/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back.  A status of
- * Lua's. */
-static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
+/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back; `function` is
+ * the index of the step's.  A status of Lua's. */
+static int end_step(lua_State *L, kl_trace *trace, int first, int function, lua_CFunction f) {
   int status = LUA_ERRMEM;
+  uint64_t plans_made = kl_plan_get_stats().misses;
   if (lua_checkstack(L, 4)) {
     lua_pushcfunction(L, f);
     lua_insert(L, first);
@@ -143,16 +145,19 @@ static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
     kl_trace_abandon(trace);
   }
   give_back(trace);
+  if (status == LUA_OK && kl_plan_get_stats().misses > plans_made) {
+    kl_bind_note_plan(L, function);
+  }
   return status;
 }
 
-static kl_trace *begin_step(lua_State *L) {
+static kl_trace *begin_step(lua_State *L, const void *function) {
   kl_trace *trace = spare;
   spare = NULL;
   if (trace == NULL && kl_trace_new(&trace) != KL_OK) {
     kl_bind_raise(L);
   }
-  kl_trace_begin(trace);
+  kl_trace_begin(trace, function);
   return trace;
 }
 
@@ -162,7 +167,9 @@ static int call_step(lua_State *L) {
   kl_bind_enter(L);
   int nargs = lua_gettop(L) - 2;
   bool recorded = may_record();
-  kl_trace *trace = recorded ? begin_step(L) : NULL;
+  kl_trace *trace = recorded ? begin_step(L, lua_topointer(L, 2)) : NULL;
+  lua_pushvalue(L, 2);
+  lua_insert(L, 2);
   int status = lua_pcall(L, nargs, LUA_MULTRET, 1);
   kl_bind_enter(L);
   if (recorded) {
@@ -170,13 +177,13 @@ static int call_step(lua_State *L) {
     if (status != LUA_OK) {
       kl_trace_run(trace);
       give_back(trace);
-    } else if (end_step(L, trace, 2, protected_finish) != LUA_OK) {
+    } else if (end_step(L, trace, 3, 2, protected_finish) != LUA_OK) {
       return lua_error(L);
     }
   }
   lua_pushboolean(L, status == LUA_OK);
-  lua_replace(L, 1);
-  return lua_gettop(L);
+  lua_replace(L, 2);
+  return lua_gettop(L) - 1;
 }
 
 /* core.capture_step(handler, f, tensors, ...): calls f(...) as call_step does and captures it for replays; `tensors` is
@@ -270,7 +277,7 @@ static int capture_step(lua_State *L) {
   lua_insert(L, 5);
   lua_pushvalue(L, 2);
   lua_insert(L, 6);
-  kl_trace *trace = begin_step(L);
+  kl_trace *trace = begin_step(L, lua_topointer(L, 2));
   kl_trace_refuse_reads(trace);
   int status = lua_pcall(L, lua_gettop(L) - 6, LUA_MULTRET, 1);
   kl_bind_enter(L);
@@ -282,7 +289,7 @@ static int capture_step(lua_State *L) {
     lua_insert(L, -2);
     return 2;
   }
-  if (end_step(L, trace, 1, protected_capture) != LUA_OK) {
+  if (end_step(L, trace, 1, 2, protected_capture) != LUA_OK) {
     return lua_error(L);
   }
   lua_pushboolean(L, true);
@@ -348,21 +355,6 @@ static int keep(lua_State *L) {
   return 1;
 }
 
-/* kl.plans(): what the cache of plans has done. */
-static int plans(lua_State *L) {
-  kl_plan_stats s = kl_plan_get_stats();
-  lua_createtable(L, 0, 4);
-  const struct {
-    const char *name;
-    uint64_t value;
-  } fields[] = {{"hits", s.hits}, {"misses", s.misses}, {"plans", (uint64_t)s.plans}, {"arena_bytes", s.arena_bytes}};
-  for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-    lua_pushinteger(L, (lua_Integer)fields[i].value);
-    lua_setfield(L, -2, fields[i].name);
-  }
-  return 1;
-}
-
 /* At the end of the state: nothing is left. */
 static int forget(lua_State *L) {
   (void)L;
@@ -400,8 +392,7 @@ void kl_bind_open_step(lua_State *L, int core) {
   lua_setfield(L, -2, "run");
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
-  lua_pushcfunction(L, plans);
-  lua_setfield(L, core, "plans");
+  kl_bind_open_plans(L, core);
   lua_pushcfunction(L, forget);
   lua_setfield(L, core, "forget_plans");
   lua_getfield(L, core, "tensor_methods");

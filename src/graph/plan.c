@@ -4,58 +4,18 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "graph/compiled.h"
-#include "graph/lowered.h"
-
-/* Where the address of one view comes from at each run. */
-typedef struct patch {
-  kl_view *view;
-  int buffer;
-  int64_t offset; /* bytes */
-} patch;
-
-typedef struct plan_call {
-  bool fused;
-  kl_call call;
-  size_t scratch; /* bytes, at the arena's end */
-  kl_fused joined;
-} plan_call;
-
-struct kl_plan {
-  kl_plan *next; /* in the cache, latest use first */
-  int refs;
-  uint64_t hash;
-  int64_t nwords;
-  uint64_t *words;
-  kl_lowered l;
-  plan_call *calls;
-  int ncalls;
-  patch *patches;
-  int npatches;
-  char **bases;     /* per buffer: its address in this run */
-  int64_t *cells;   /* per buffer of a scalar, at its number */
-  size_t *results;  /* bytes of each result storage */
-  kl_tensor **made; /* storages of this run: results, then new values of variables */
-  int nresults;
-  int64_t *recorded; /* by result: its index in the trace */
-  kl_tensor **given; /* by result: the tensor of this run */
-  size_t arena, scratch;
-};
-
-#define MAX_PLANS 64 /* in the cache */
+#include "graph/planned.h"
 
 static struct {
-  kl_plan *plans;
-  int count;
-  uint64_t hits, misses;
-  char *arena;
-  size_t arena_bytes;
-  kl_program program; /* of the recording that is being executed; keeps its memory */
-} cache;
+  char *bytes;
+  size_t size;
+} arena; /* of all plans */
+
+static kl_program executed; /* describes the recording that is being executed; keeps its memory */
 
 static void add_patch(kl_plan *p, kl_view *view, const kl_value *v) {
   kl_lowered_view(v, view);
-  p->patches[p->npatches++] = (patch){view, v->buffer, v->offset * (int64_t)kl_dtype_size(v->spec.dtype)};
+  p->patches[p->npatches++] = (kl_patch){view, v->buffer, v->offset * (int64_t)kl_dtype_size(v->spec.dtype)};
 }
 
 /* Views, kernel and scratch of one call. */
@@ -75,7 +35,7 @@ static kl_status prepare_call(kl_plan *p, const kl_item *item, kl_call *call, si
   return kl_device_default()->prepare((int)item->op->id, call, scratch);
 }
 
-static kl_status make_single(kl_plan *p, plan_call *c, const kl_item *item) {
+static kl_status make_single(kl_plan *p, kl_plan_call *c, const kl_item *item) {
   KL_TRY(prepare_call(p, item, &c->call, &c->scratch));
   p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
   return KL_OK;
@@ -94,7 +54,7 @@ static int view_number(const kl_fused *f, kl_value *const *values, const kl_valu
   return -1;
 }
 
-static kl_status make_fused(kl_plan *p, plan_call *c, const kl_group *g) {
+static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
   kl_lowered *l = &p->l;
   kl_fused *f = &c->joined;
   kl_value *values[KL_FUSED_MAX_VIEWS];
@@ -182,7 +142,7 @@ static kl_status make_calls(kl_plan *p) {
     if (group->count == 0) {
       continue;
     }
-    plan_call *c = &p->calls[p->ncalls++];
+    kl_plan_call *c = &p->calls[p->ncalls++];
     KL_TRY(group->fused ? make_fused(p, c, group) : make_single(p, c, &l->items[l->scheduled[group->first]]));
   }
   for (int b = 0; b < l->nbuffers; b++) {
@@ -208,13 +168,14 @@ void kl_plan_release(kl_plan *p) {
   kl_region_free(&region);
 }
 
-static kl_status plan_new(const kl_trace *trace, const kl_program *program, kl_plan **out) {
+kl_status kl_plan_new(const kl_trace *trace, const kl_program *program, kl_plan **out) {
   kl_plan *p = kl_alloc_zero(sizeof *p);
   *out = NULL;
   if (p == NULL) {
     return KL_ENOMEM;
   }
   p->refs = 1;
+  p->step = trace->step;
   p->hash = program->hash;
   p->nwords = program->count;
   p->words = kl_region_alloc(&p->l.region, sizeof *p->words * (size_t)program->count);
@@ -227,37 +188,6 @@ static kl_status plan_new(const kl_trace *trace, const kl_program *program, kl_p
     kl_plan_release(p);
     return status;
   }
-  *out = p;
-  return KL_OK;
-}
-
-/* The plan of a program: found, or made; it becomes the one used last. */
-kl_status kl_plan_find(const kl_trace *trace, const kl_program *program, kl_plan **out) {
-  kl_plan **link = &cache.plans, *p;
-  for (p = *link; p != NULL; link = &p->next, p = *link) {
-    if (p->hash == program->hash && p->nwords == program->count &&
-        memcmp(p->words, program->words, sizeof *p->words * (size_t)p->nwords) == 0) {
-      *link = p->next;
-      cache.hits++;
-      break;
-    }
-  }
-  if (p == NULL) {
-    KL_TRY(plan_new(trace, program, &p));
-    cache.misses++;
-    if (cache.count == MAX_PLANS) {
-      kl_plan **last = &cache.plans;
-      while ((*last)->next != NULL) {
-        last = &(*last)->next;
-      }
-      kl_plan_release(*last);
-      *last = NULL;
-    } else {
-      cache.count++;
-    }
-  }
-  p->next = cache.plans;
-  cache.plans = p;
   *out = p;
   return KL_OK;
 }
@@ -287,24 +217,24 @@ static kl_status make_results(kl_plan *p, const kl_program *program) {
 /* Everything that needs memory: after the first write to a variable nothing may fail. */
 static kl_status make_room(kl_plan *p, const kl_program *program) {
   const kl_lowered *l = &p->l;
-  if (cache.arena_bytes < p->arena) {
+  if (arena.size < p->arena) {
     char *larger = kl_alloc(p->arena);
     if (larger == NULL) {
       return KL_ENOMEM;
     }
-    kl_free(cache.arena, cache.arena_bytes);
-    cache.arena = larger;
-    cache.arena_bytes = p->arena;
+    kl_free(arena.bytes, arena.size);
+    arena.bytes = larger;
+    arena.size = p->arena;
   }
   for (int b = 0; b < l->nbuffers; b++) {
     const kl_buffer *buffer = &l->buffers[b];
     switch (buffer->place) {
       case KL_PLACE_ARENA:
-        p->bases[b] = cache.arena + buffer->offset;
+        p->bases[b] = arena.bytes + buffer->offset;
         break;
       case KL_PLACE_TILE:
       case KL_PLACE_PRODUCT:
-        p->bases[b] = cache.arena; /* never looked at */
+        p->bases[b] = arena.bytes; /* never looked at */
         break;
       case KL_PLACE_EXTERNAL:
         p->bases[b] = kl_tensor_data(program->externals[buffer->number]);
@@ -342,8 +272,8 @@ static kl_status run_calls(kl_plan *p) {
   unsigned state = device->enter();
   kl_status status = KL_OK;
   for (int i = 0; i < p->ncalls && status == KL_OK; i++) {
-    plan_call *c = &p->calls[i];
-    char *scratch = c->scratch > 0 ? cache.arena + p->l.arena_bytes : NULL;
+    kl_plan_call *c = &p->calls[i];
+    char *scratch = c->scratch > 0 ? arena.bytes + p->l.arena_bytes : NULL;
     if (c->fused) {
       c->joined.packed = scratch;
       device->execute_fused(&c->joined);
@@ -368,6 +298,7 @@ static void commit(kl_plan *p, const kl_program *program) {
 kl_status kl_plan_run(kl_plan *p, const kl_program *program) {
   KL_TRY(make_room(p, program));
   KL_TRY(run_calls(p));
+  p->runs++;
   commit(p, program);
   return KL_OK;
 }
@@ -406,7 +337,7 @@ static void hand_over(const kl_plan *p, kl_trace *trace, int nresults, kl_tensor
 }
 
 kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *results) {
-  kl_program *program = &cache.program;
+  kl_program *program = &executed;
   kl_plan *p = NULL;
   KL_TRY(kl_program_make(program, trace, nresults, results));
   KL_TRY(kl_plan_find(trace, program, &p));
@@ -419,18 +350,12 @@ kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *resul
   return status;
 }
 
-kl_plan_stats kl_plan_get_stats(void) {
-  return (kl_plan_stats){
-      .hits = cache.hits, .misses = cache.misses, .plans = cache.count, .arena_bytes = cache.arena_bytes};
-}
+size_t kl_plan_arena_bytes(void) { return arena.size; }
 
 void kl_plan_clear(void) {
-  while (cache.plans != NULL) {
-    kl_plan *p = cache.plans;
-    cache.plans = p->next;
-    kl_plan_release(p);
-  }
-  kl_free(cache.arena, cache.arena_bytes);
-  kl_program_free(&cache.program);
-  memset(&cache, 0, sizeof cache);
+  kl_plan_cache_clear();
+  kl_free(arena.bytes, arena.size);
+  arena.bytes = NULL;
+  arena.size = 0;
+  kl_program_free(&executed);
 }

@@ -29,6 +29,7 @@ typedef struct kl_draw {
 struct kl_trace {
   kl_recorder recorder; /* first: the door's pointer is ours */
   kl_context *context;  /* where it records, or NULL */
+  const void *step;     /* stands for the recorded function */
   kl_step *steps;
   int64_t count, capacity, done; /* steps [0, done) have run */
   kl_tensor **tensors;

@@ -135,9 +135,10 @@ kl_status kl_trace_new(kl_trace **out) {
   return KL_OK;
 }
 
-void kl_trace_begin(kl_trace *t) {
+void kl_trace_begin(kl_trace *t, const void *step) {
   static uint64_t next_serial = 1;
   t->recorder.serial = next_serial++;
+  t->step = step;
   t->context = kl_context_now;
   t->context->recorder = &t->recorder;
 }

@@ -13,7 +13,8 @@ typedef struct kl_trace kl_trace;
 kl_status kl_trace_new(kl_trace **out);
 void kl_trace_release(kl_trace *trace); /* ends it first; NULL is allowed */
 
-void kl_trace_begin(kl_trace *trace);
+/* step: what stands for the function that is recorded, only to be told from others, or NULL. */
+void kl_trace_begin(kl_trace *trace, const void *step);
 void kl_trace_end(kl_trace *trace);
 bool kl_trace_is_open(const kl_trace *trace);
 

@@ -146,7 +146,7 @@ function methods:fit(given)
   self.stop_training = false
   list:train(function()
     list:call("on_train_begin", {})
-    local epoch_logs = {}
+    local epoch_logs, first = {}, nil
     for epoch = o.initial_epoch + 1, o.epochs do
       self:reset_metrics()
       list:call("on_epoch_begin", epoch, {})
@@ -157,6 +157,8 @@ function methods:fit(given)
         list:call("on_train_batch_begin", step, {})
         scalars = self:_run_train_step(data, function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of)
         self.built = true
+        logs.check_names(self, "train_step", first, scalars, step)
+        first = first or scalars
         list:call_with_scalars("on_train_batch_end", step, scalars)
         step = step + 1
         if self.stop_training then break end
@@ -181,7 +183,7 @@ function methods:_evaluate(source, steps, list)
   self:reset_metrics()
   list:call("on_test_begin", {})
   local next_batch = source:open(0)
-  local scalars
+  local scalars, first
   local step = 1
   while not steps or step <= steps do
     local data = next_batch()
@@ -189,6 +191,8 @@ function methods:_evaluate(source, steps, list)
     list:call("on_test_batch_begin", step, {})
     scalars = self:_run_test_step(data)
     self.built = true
+    logs.check_names(self, "test_step", first, scalars, step)
+    first = first or scalars
     list:call_with_scalars("on_test_batch_end", step, scalars)
     step = step + 1
   end

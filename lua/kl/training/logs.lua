@@ -12,6 +12,27 @@ local function number(scalar)
   return value
 end
 
+local function name_list(scalars)
+  local names = logs.sorted_names(scalars)
+  return #names > 0 and "{" .. table.concat(names, ", ") .. "}" or "nothing"
+end
+
+--- Raises if a step gives other names than the first one of its run did: what bars, History and callbacks show would be of
+--- some steps only.
+---@param what string # "train_step"
+---@param first? table # what the first step gave
+function logs.check_names(model, what, first, scalars, step)
+  if first == nil or first == scalars then return end
+  local same, count = true, 0
+  for name in pairs(scalars) do
+    same, count = same and first[name] ~= nil, count + 1
+  end
+  for _ in pairs(first) do count = count - 1 end
+  if same and count == 0 then return end
+  errors.fail("%s of model '%s' returned %s at step %d, and %s at the first: every step must return the same names",
+    what, model.name, name_list(scalars), step, name_list(first))
+end
+
 --- A table of scalars as Lua numbers.
 ---@return table<string, number>
 function logs.numbers(scalars)

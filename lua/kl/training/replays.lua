@@ -12,7 +12,7 @@ local replays = {}
 -- Fields that change from step to step, or hold what a step does not read.
 local volatile = {_found = true, _calls = true, _init_args = true, _losses = true, _loss_holders = true, history = true, _alpha = true,
   _epochs_trained = true, stop_training = true, _shuffle_generator = true, _replays = true, _graph = true, built = true,
-  _order = true, _weights = true, _core = true, _guard = true}
+  _order = true, _weights = true, _core = true, _guard = true, _step_functions = true}
 
 local own_functions = setmetatable({}, {__mode = "k"})
 

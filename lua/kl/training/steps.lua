@@ -55,6 +55,21 @@ local function check_logs(model, what, logs)
   return logs
 end
 
+--- The step of that name as a function of the batch, the same one each time: plans know by it what belongs together.
+local function step_of(self, name)
+  local list = rawget(self, "_step_functions")
+  if not list then
+    list = {}
+    rawset(self, "_step_functions", list)
+  end
+  local step = list[name]
+  if not step then
+    step = function(data) return self[name](self, data) end
+    list[name] = step
+  end
+  return step
+end
+
 --- Runs a step of that name on a batch {x, y, sample_weight}: replayed where all of it is kl's own, else recorded by its Lua;
 --- operation by operation with compile{run_eagerly = true}.
 local function run(self, name, data)
@@ -62,7 +77,7 @@ local function run(self, name, data)
   if compiled and compiled.config.run_eagerly then return self[name](self, data) end
   local replay = replays.of(self, name)
   if replay then return replay(data[1], data[2], data[3]) end
-  return run_step(self[name], self, data)
+  return run_step(step_of(self, name), data)
 end
 
 --- run(self, "train_step", data), guarded: a target of tape:gradient that is not finite ends it with everything as it was
