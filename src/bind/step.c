@@ -175,7 +175,7 @@ static int call_step(lua_State *L) {
   if (recorded) {
     kl_trace_end(trace);
     if (status != LUA_OK) {
-      kl_trace_run(trace);
+      kl_trace_fail(trace);
       give_back(trace);
     } else if (end_step(L, trace, 3, 2, protected_finish) != LUA_OK) {
       return lua_error(L);
@@ -283,7 +283,7 @@ static int capture_step(lua_State *L) {
   kl_bind_enter(L);
   kl_trace_end(trace);
   if (status != LUA_OK) {
-    kl_trace_run(trace);
+    kl_trace_fail(trace);
     give_back(trace);
     lua_pushboolean(L, false);
     lua_insert(L, -2);

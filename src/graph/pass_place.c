@@ -112,6 +112,10 @@ static void place_in_arena(kl_lowered *l) {
         }
       }
     }
+    if (bytes > SIZE_MAX / 2 - offset) { /* no machine has it, but let it be the allocator that says so */
+      l->arena_bytes = SIZE_MAX / 2;
+      return;
+    }
     buffer->offset = offset;
     l->arena_bytes = offset + bytes > l->arena_bytes ? offset + bytes : l->arena_bytes;
   }

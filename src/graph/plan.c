@@ -214,18 +214,25 @@ static kl_status make_results(kl_plan *p, const kl_program *program) {
   return KL_OK;
 }
 
+/* The arena holds nothing between runs, so a larger one may take its place. */
+static kl_status grow_arena(size_t bytes) {
+  if (arena.size >= bytes) {
+    return KL_OK;
+  }
+  kl_free(arena.bytes, arena.size);
+  arena.size = 0;
+  arena.bytes = kl_alloc(bytes);
+  if (arena.bytes == NULL) {
+    return KL_ENOMEM;
+  }
+  arena.size = bytes;
+  return KL_OK;
+}
+
 /* Everything that needs memory: after the first write to a variable nothing may fail. */
 static kl_status make_room(kl_plan *p, const kl_program *program) {
   const kl_lowered *l = &p->l;
-  if (arena.size < p->arena) {
-    char *larger = kl_alloc(p->arena);
-    if (larger == NULL) {
-      return KL_ENOMEM;
-    }
-    kl_free(arena.bytes, arena.size);
-    arena.bytes = larger;
-    arena.size = p->arena;
-  }
+  KL_TRY(grow_arena(p->arena));
   for (int b = 0; b < l->nbuffers; b++) {
     const kl_buffer *buffer = &l->buffers[b];
     switch (buffer->place) {
@@ -295,8 +302,31 @@ static void commit(kl_plan *p, const kl_program *program) {
   }
 }
 
+/* Says what the step needs, where the allocator has said what it was asked for. */
+static kl_status refuse_room(const kl_plan *p, const kl_program *program) {
+  kl_alloc_stats s = kl_alloc_get_stats();
+  size_t results = 0, values = 0;
+  for (int i = 0; i < p->l.nresult_storages; i++) {
+    results += p->results[i];
+  }
+  for (int b = 0; b < p->l.nbuffers; b++) {
+    const kl_buffer *buffer = &p->l.buffers[b];
+    if (buffer->place == KL_PLACE_VARIABLE && (p->l.fresh[buffer->number] || !may_overwrite(program, buffer->number))) {
+      values += buffer->bytes;
+    }
+  }
+  return kl_fail(
+      KL_ENOMEM,
+      "out of memory: this step needs %zu bytes for what it computes on the way, %zu for its results and %zu "
+      "for new values of variables; %llu are live, the limit is %llu.  Nothing of the step was done",
+      p->arena, results, values, (unsigned long long)s.live_bytes, (unsigned long long)s.limit_bytes);
+}
+
 kl_status kl_plan_run(kl_plan *p, const kl_program *program) {
-  KL_TRY(make_room(p, program));
+  kl_status room = make_room(p, program);
+  if (room != KL_OK) {
+    return room == KL_ENOMEM ? refuse_room(p, program) : room;
+  }
   KL_TRY(run_calls(p));
   p->runs++;
   commit(p, program);

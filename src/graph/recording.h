@@ -42,6 +42,7 @@ struct kl_trace {
   int64_t draw_count, draw_capacity;
   int64_t draws_done; /* draws [0, draws_done) were made before the last cut */
   int64_t reads;
+  bool too_long; /* more than KL_TRACE_MOST_STEPS were to be recorded: what is pending is not to be run */
 };
 
 /* The recorded tensor that `t` is, or is an alias of, as an index into `tensors`; -1 if it is none of this trace. */
