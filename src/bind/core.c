@@ -44,7 +44,7 @@ static int set_memory_limit(lua_State *L) {
 
 static int memory_stats(lua_State *L) {
   kl_alloc_stats s = kl_alloc_get_stats();
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 8);
   const struct {
     const char *name;
     uint64_t value;
@@ -54,6 +54,7 @@ static int memory_stats(lua_State *L) {
       {"live_blocks", s.live_blocks},
       {"cached_bytes", s.cached_bytes},
       {"allocations", s.allocations},
+      {"taken_blocks", s.taken_blocks},
       {"limit_bytes", s.limit_bytes},
       {"live_tensors", (uint64_t)kl_tensor_live()},
   };

@@ -127,15 +127,24 @@ static kl_status make_calls(kl_plan *p) {
   p->bases = kl_region_alloc(&l->region, sizeof *p->bases * (size_t)(l->nbuffers + 1));
   p->cells = kl_region_alloc(&l->region, sizeof *p->cells * (size_t)(l->nbuffers + 1));
   p->results = kl_region_alloc(&l->region, sizeof *p->results * (size_t)(l->nresult_storages + 1));
+  p->whole = kl_region_alloc(&l->region, sizeof *p->whole * (size_t)(l->nresult_storages + 1));
   p->made = kl_region_alloc(&l->region, sizeof *p->made * (size_t)(l->nresult_storages + l->program->nvariables + 1));
   p->recorded = kl_region_alloc(&l->region, sizeof *p->recorded * (size_t)(l->program->nresults + 1));
   p->given = kl_region_alloc(&l->region, sizeof *p->given * (size_t)(l->program->nresults + 1));
   if (p->calls == NULL || p->patches == NULL || p->bases == NULL || p->cells == NULL || p->results == NULL ||
-      p->made == NULL || p->recorded == NULL || p->given == NULL) {
+      p->whole == NULL || p->made == NULL || p->recorded == NULL || p->given == NULL) {
     return KL_ENOMEM;
+  }
+  for (int i = 0; i < l->nresult_storages; i++) {
+    p->whole[i] = -1;
   }
   for (; p->nresults < l->program->nresults; p->nresults++) {
     p->recorded[p->nresults] = l->program->results[p->nresults];
+    const kl_value *v = &l->values[p->recorded[p->nresults]];
+    const kl_buffer *b = &l->buffers[v->buffer];
+    if (b->place == KL_PLACE_RESULT && kl_value_is_whole(l, v) && p->whole[b->number] < 0) {
+      p->whole[b->number] = p->nresults;
+    }
   }
   for (int g = 0; g < l->ngroups; g++) {
     const kl_group *group = &l->groups[g];
@@ -198,9 +207,14 @@ static bool may_overwrite(const kl_program *program, int v) {
   return value->refs == 1 + program->uses[v] && atomic_load_explicit(&value->storage->refs, memory_order_acquire) == 1;
 }
 
-static kl_status make_tensor(kl_dtype dtype, size_t bytes, kl_tensor **out) {
-  kl_shape flat = {1, {(int64_t)(bytes / kl_dtype_size(dtype))}};
-  return kl_tensor_new(dtype, &flat, out);
+/* A result storage as a tensor: as the result that is all of it, or flat. */
+static kl_status make_storage(kl_plan *p, const kl_buffer *b) {
+  kl_shape shape = {1, {(int64_t)(b->bytes / kl_dtype_size(b->dtype))}};
+  int result = p->whole[b->number];
+  if (result >= 0) {
+    shape = p->l.values[p->recorded[result]].spec.shape;
+  }
+  return kl_tensor_new(b->dtype, &shape, &p->made[b->number]);
 }
 
 /* The tensors that leave: windows into result storages, externals or old values of variables. */
@@ -208,6 +222,10 @@ static kl_status make_results(kl_plan *p, const kl_program *program) {
   for (int i = 0; i < p->nresults; i++) {
     const kl_value *v = &p->l.values[p->recorded[i]];
     const kl_buffer *b = &p->l.buffers[v->buffer];
+    if (b->place == KL_PLACE_RESULT && p->whole[b->number] == i) {
+      p->given[i] = kl_tensor_retain(p->made[b->number]);
+      continue;
+    }
     const kl_tensor *base = b->place == KL_PLACE_RESULT ? p->made[b->number] : program->externals[b->number];
     KL_TRY(kl_tensor_new_view(base, &v->spec.shape, v->strides, base->offset + v->offset, &p->given[i]));
   }
@@ -254,7 +272,7 @@ static kl_status make_room(kl_plan *p, const kl_program *program) {
         break;
       }
       case KL_PLACE_RESULT:
-        KL_TRY(make_tensor(buffer->dtype, buffer->bytes, &p->made[buffer->number]));
+        KL_TRY(make_storage(p, buffer));
         p->bases[b] = kl_tensor_data(p->made[buffer->number]);
         break;
       case KL_PLACE_VARIABLE:

@@ -38,6 +38,7 @@ struct kl_plan {
   char **bases;     /* per buffer: its address in this run */
   int64_t *cells;   /* per buffer of a scalar, at its number */
   size_t *results;  /* bytes of each result storage */
+  int *whole;       /* per result storage: the result that is all of it, or -1 */
   kl_tensor **made; /* storages of this run: results, then new values of variables */
   int nresults;
   int64_t *recorded; /* by result: its index in the trace */

@@ -1,6 +1,7 @@
 -- Where fit, evaluate and predict get their batches: arrays in memory, or a data set.
 --
--- A source has `steps` (batches per epoch, nil if unknown), `infinite`, and open(epoch) -> a function that gives the next
+-- A source has `steps` (batches per epoch, nil if unknown), `infinite`, `owns_batches` (true if the tensors of a batch are
+-- made for it and nobody else's), and open(epoch) -> a function that gives the next
 -- batch, a list {x, y, sample_weight}, or nil at the end; and, for arrays, a function from a row of the batch to the sample.
 local core = require "kl.core"
 local class = require "kl.class"
@@ -127,7 +128,7 @@ function batches.arrays(what, x, y, sample_weight, options)
     errors.fail("%s: batch_size must be a positive integer, got %s", what, errors.show(size))
   end
   return setmetatable({x = x, y = y, sample_weight = sample_weight, n = n, batch_size = size, shuffle = options.shuffle,
-    generator = options.generator, steps = (n + size - 1) // size}, ArraySource)
+    generator = options.generator, owns_batches = true, steps = (n + size - 1) // size}, ArraySource)
 end
 
 --- Cuts off the last part for validation: {x, y, sample_weight} tables of tensors.
@@ -163,8 +164,12 @@ function ArraySource:open(epoch)
       if structure == nil then return nil end
       return order and gather(structure, order) or rows(structure, first, count)
     end
-    local function sample_of(row) return order and order[row]:item() + 1 or first + row - 1 end
-    return {take(self.x), take(self.y), take(self.sample_weight)}, sample_of
+    local batch = {take(self.x), take(self.y), take(self.sample_weight)}
+    if whole then order:free() end
+    return batch, function(row)
+      if whole then return whole[first + row - 1]:item() + 1 end
+      return order and order[row]:item() + 1 or first + row - 1
+    end
   end
 end
 

@@ -71,13 +71,17 @@ local function step_of(self, name)
 end
 
 --- Runs a step of that name on a batch {x, y, sample_weight}: replayed where all of it is kl's own, else recorded by its Lua;
---- operation by operation with compile{run_eagerly = true}.
+--- operation by operation with compile{run_eagerly = true}.  A second result tells if it was replayed: then nobody else knows
+--- the tensors of the first one, nor was given those of the batch.
 local function run(self, name, data)
   local compiled = self._compiled
-  if compiled and compiled.config.run_eagerly then return self[name](self, data) end
+  if compiled and compiled.config.run_eagerly then return (self[name](self, data)) end
   local replay = replays.of(self, name)
-  if replay then return replay(data[1], data[2], data[3]) end
-  return run_step(step_of(self, name), data)
+  if replay then
+    local result = replay(data[1], data[2], data[3])
+    return result, replay.replayed
+  end
+  return (run_step(step_of(self, name), data))
 end
 
 --- run(self, "train_step", data), guarded: a target of tape:gradient that is not finite ends it with everything as it was
@@ -90,8 +94,8 @@ local function run_guarded(self, data, where, sample_of)
   end
   local compiled = self._compiled
   local guard <close> = held:open(compiled and compiled.config.run_eagerly)
-  local ok, result = xpcall(run, run_step.handler, self, "train_step", data)
-  if ok then return result end
+  local ok, result, replayed = xpcall(run, run_step.handler, self, "train_step", data)
+  if ok then return result, replayed end
   local value = type(result) == "string" and result:match("the target of tape:gradient is ([%-a-z]+)")
   if not value then error(result, 0) end
   guard:undo()
@@ -99,22 +103,29 @@ local function run_guarded(self, data, where, sample_of)
     .. "they were before it"))
 end
 
---- One guarded training step; `where` (" at step 3 of epoch 1") and sample_of (from a row of the batch to the number of the
---- sample) are for the error.
+--- One guarded training step; `where` (gives " at step 3 of epoch 1") and sample_of (from a row of the batch to the number of
+--- the sample) are for the error.
+---@return table<string, kl.Tensor>, boolean # and if it was replayed
 function methods:_run_train_step(data, where, sample_of)
-  local scalars = check_logs(self, "train_step", run_guarded(self, data, where, sample_of))
+  local scalars, replayed = run_guarded(self, data, where, sample_of)
+  check_logs(self, "train_step", scalars)
   logs.check_finite(self, scalars, where, data, sample_of)
-  return scalars
+  return scalars, replayed
 end
-function methods:_run_test_step(data) return check_logs(self, "test_step", run(self, "test_step", data)) end
+
+function methods:_run_test_step(data)
+  local scalars, replayed = run(self, "test_step", data)
+  return check_logs(self, "test_step", scalars), replayed
+end
+
 function methods:_run_predict_step(data)
-  local outputs = run(self, "predict_step", data)
+  local outputs, replayed = run(self, "predict_step", data)
   for _, leaf in ipairs(tree.flatten(outputs)) do
     if not core.kind(leaf) then
       errors.fail("predict_step of model '%s' must return tensors, got %s", self.name, errors.show(leaf))
     end
   end
-  return outputs
+  return outputs, replayed
 end
 
 return methods
