@@ -2,9 +2,13 @@
 #ifndef KL_GRAPH_DEBUG_H
 #define KL_GRAPH_DEBUG_H
 
-#include <stdio.h>
-
 #include "graph/lowered.h"
+
+typedef void kl_debug_write(const char *line); /* without its end */
+
+/* 0: nothing; 1: steps are checked after each pass; 2: and shown, line by line, to `write`.  Where a sanitizer is built
+ * in, steps are always checked. */
+void kl_debug_set(int level, kl_debug_write *write);
 
 /* What has been done to it. */
 typedef enum kl_stage {
@@ -20,7 +24,7 @@ const char *kl_stage_name(kl_stage stage);
 
 /* One item per line, in the order in which they run once that is decided:
  *   group 3   %12 float32 (32, 10) = add(%11, variable 1 float32 (10,))   in the arena, groups 3 to 5, at 4096 */
-void kl_lowered_print(const kl_lowered *l, kl_stage stage, FILE *to);
+void kl_lowered_print(const kl_lowered *l, kl_stage stage, kl_debug_write *write);
 
 /* KL_ESTATE and what is wrong, if something is: an error in a pass, never the user's. */
 kl_status kl_lowered_verify(const kl_lowered *l, kl_stage stage);

@@ -1,6 +1,4 @@
-/* The passes in their order; KL_DEBUG=1 checks after each that what always holds does, KL_DEBUG=2 prints it too. */
-#include <stdlib.h>
-
+/* The passes in their order, and who looks on between them. */
 #include "graph/debug.h"
 #include "graph/lowered.h"
 
@@ -10,19 +8,17 @@
 #define DEFAULT_LEVEL 0
 #endif
 
-static int debug_level(void) {
-  static int level = -1;
-  if (level < 0) {
-    const char *value = getenv("KL_DEBUG");
-    level = value != NULL && *value != '\0' ? atoi(value) : DEFAULT_LEVEL;
-  }
-  return level;
+static int level = DEFAULT_LEVEL;
+static kl_debug_write *writer;
+
+void kl_debug_set(int to, kl_debug_write *write) {
+  level = to > DEFAULT_LEVEL ? to : DEFAULT_LEVEL;
+  writer = write;
 }
 
 static kl_status look(const kl_lowered *l, kl_stage stage) {
-  int level = debug_level();
   if (level >= 2) {
-    kl_lowered_print(l, stage, stderr);
+    kl_lowered_print(l, stage, writer);
   }
   return level >= 1 ? kl_lowered_verify(l, stage) : KL_OK;
 }

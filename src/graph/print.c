@@ -1,7 +1,32 @@
 /* A step between passes as text. */
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "graph/debug.h"
+
+/* A line that is being put together. */
+typedef struct line {
+  kl_debug_write *write;
+  size_t used;
+  char text[1024]; /* what is longer is cut */
+} line;
+
+static void say(line *to, const char *format, ...) KL_PRINTF(2, 3);
+static void say(line *to, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  int n = vsnprintf(to->text + to->used, sizeof to->text - to->used, format, arguments);
+  va_end(arguments);
+  size_t room = sizeof to->text - 1 - to->used;
+  to->used += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room;
+}
+
+static void end_line(line *to) {
+  to->text[to->used] = '\0';
+  to->write(to->text);
+  to->used = 0;
+}
 
 const char *kl_stage_name(kl_stage stage) {
   static const char *const names[] = {"lowering",   "common subexpressions", "dead code",
@@ -9,29 +34,29 @@ const char *kl_stage_name(kl_stage stage) {
   return names[stage];
 }
 
-static void print_shape(FILE *to, const kl_spec *spec) {
+static void print_shape(line *to, const kl_spec *spec) {
   char text[KL_SHAPE_TEXT];
-  fprintf(to, "%s %s", kl_dtype_name(spec->dtype), kl_shape_text(&spec->shape, text));
+  say(to, "%s %s", kl_dtype_name(spec->dtype), kl_shape_text(&spec->shape, text));
 }
 
 /* What the buffer is, for readers. */
-static void print_source(FILE *to, const kl_lowered *l, int buffer) {
+static void print_source(line *to, const kl_lowered *l, int buffer) {
   const kl_buffer *b = &l->buffers[buffer];
   const kl_tensor *t;
   switch (b->place) {
     case KL_PLACE_EXTERNAL:
       t = l->program->externals[b->number];
       if (t->variable != NULL && kl_program_variable(l->program, t->variable) >= 0) {
-        fprintf(to, "variable %d", kl_program_variable(l->program, t->variable));
+        say(to, "variable %d", kl_program_variable(l->program, t->variable));
       } else {
-        fprintf(to, "input %d", b->number);
+        say(to, "input %d", b->number);
       }
       break;
     case KL_PLACE_CELL:
-      fprintf(to, "number %d", b->number);
+      say(to, "number %d", b->number);
       break;
     default:
-      fprintf(to, "%%%d", buffer);
+      say(to, "%%%d", buffer);
   }
 }
 
@@ -45,92 +70,97 @@ static bool is_all_of_it(const kl_lowered *l, const kl_value *v) {
 }
 
 /* A window is shown by length and step of each axis, in elements, and where it begins. */
-static void print_operand(FILE *to, const kl_lowered *l, const kl_value *v) {
+static void print_operand(line *to, const kl_lowered *l, const kl_value *v) {
   print_source(to, l, v->buffer);
   if (is_all_of_it(l, v)) {
     return;
   }
-  fputc('[', to);
+  say(to, "[");
   for (int i = 0; i < v->spec.shape.ndim; i++) {
-    fprintf(to, "%s%" PRId64 ":%" PRId64, i > 0 ? ", " : "", v->spec.shape.dim[i], v->strides[i]);
+    say(to, "%s%" PRId64 ":%" PRId64, i > 0 ? ", " : "", v->spec.shape.dim[i], v->strides[i]);
   }
   if (v->offset != 0) {
-    fprintf(to, " from %" PRId64, v->offset);
+    say(to, " from %" PRId64, v->offset);
   }
-  fputc(']', to);
+  say(to, "]");
 }
 
-static void print_place(FILE *to, const kl_lowered *l, int buffer, kl_stage stage) {
+static void print_place(line *to, const kl_lowered *l, int buffer, kl_stage stage) {
   const kl_buffer *b = &l->buffers[buffer];
   switch (b->place) {
     case KL_PLACE_TILE:
-      fprintf(to, "; tile %d", b->number);
+      say(to, "; tile %d", b->number);
       break;
     case KL_PLACE_PRODUCT:
-      fputs("; rows as they are needed", to);
+      say(to, "; rows as they are needed");
       break;
     case KL_PLACE_VARIABLE:
-      fprintf(to, "; variable %d", b->number);
+      say(to, "; variable %d", b->number);
       if (stage == KL_STAGE_PLACED) {
-        fputs(l->fresh[b->number] ? ", in new storage" : ", in place", to);
+        say(to, "%s", l->fresh[b->number] ? ", in new storage" : ", in place");
       }
       break;
     case KL_PLACE_RESULT:
-      fprintf(to, "; result %d", b->number);
+      say(to, "; result %d", b->number);
       break;
     default:
       if (stage == KL_STAGE_PLACED) {
-        fprintf(to, "; arena at %zu, groups %d to %d", b->offset, b->first, b->last);
+        say(to, "; arena at %zu, groups %d to %d", b->offset, b->first, b->last);
       }
   }
 }
 
-static void print_item(FILE *to, const kl_lowered *l, const kl_item *item, kl_stage stage) {
-  fputs("  ", to);
+static void print_item(line *to, const kl_lowered *l, const kl_item *item, kl_stage stage) {
+  say(to, "  ");
   if (stage >= KL_STAGE_SCHEDULED) {
-    fprintf(to, "%d: ", item->group);
+    say(to, "%d: ", item->group);
   }
   for (int k = 0; k < item->nout; k++) {
-    fprintf(to, "%s%%%d ", k > 0 ? ", " : "", item->out[k].buffer);
+    say(to, "%s%%%d ", k > 0 ? ", " : "", item->out[k].buffer);
     print_shape(to, &item->out[k].spec);
   }
-  fprintf(to, " = %s(", item->op->name);
+  say(to, " = %s(", item->op->name);
   for (int k = 0; k < item->nin; k++) {
-    fputs(k > 0 ? ", " : "", to);
+    say(to, "%s", k > 0 ? ", " : "");
     print_operand(to, l, &item->in[k]);
   }
   for (int i = 0; i < kl_op_attr_count(item->op); i++) {
     const kl_attr *a = &item->attrs[i];
-    fputs(i > 0 || item->nin > 0 ? ", " : "", to);
-    fputs(a->given ? "" : "none", to);
+    say(to, "%s", i > 0 || item->nin > 0 ? ", " : "");
+    say(to, "%s", a->given ? "" : "none");
     for (int k = 0; k < a->n && a->given; k++) {
-      fprintf(to, "%s%" PRId64, k > 0 ? " " : "", a->v[k]);
+      say(to, "%s%" PRId64, k > 0 ? " " : "", a->v[k]);
     }
   }
-  fputc(')', to);
+  say(to, ")");
   for (int k = 0; k < item->nout; k++) {
     print_place(to, l, item->out[k].buffer, stage);
   }
-  fputs(item->checks ? "; may refuse\n" : "\n", to);
+  say(to, "%s", item->checks ? "; may refuse" : "");
+  end_line(to);
 }
 
-void kl_lowered_print(const kl_lowered *l, kl_stage stage, FILE *to) {
+void kl_lowered_print(const kl_lowered *l, kl_stage stage, kl_debug_write *write) {
+  line at = {.write = write}, *to = &at;
   int live = 0;
   for (int i = 0; i < l->nitems; i++) {
     live += l->items[i].live;
   }
-  fprintf(to, "plan after %s: %d items", kl_stage_name(stage), stage >= KL_STAGE_LIVE ? live : l->nitems);
+  say(to, "plan after %s: %d items", kl_stage_name(stage), stage >= KL_STAGE_LIVE ? live : l->nitems);
   if (stage >= KL_STAGE_SCHEDULED) {
-    fprintf(to, " in %d groups", l->ngroups);
+    say(to, " in %d groups", l->ngroups);
   }
-  fprintf(to, stage == KL_STAGE_PLACED ? ", %zu bytes of arena\n" : "\n", l->arena_bytes);
+  if (stage == KL_STAGE_PLACED) {
+    say(to, ", %zu bytes of arena", l->arena_bytes);
+  }
+  end_line(to);
   for (int64_t i = 0; i < l->program->nexternals && stage == KL_STAGE_LOWERED; i++) {
     const kl_spec spec = kl_tensor_spec(l->program->externals[i]);
-    fputs("  ", to);
+    say(to, "  ");
     print_source(to, l, l->externals[i].buffer);
-    fputs(": ", to);
+    say(to, ": ");
     print_shape(to, &spec);
-    fputc('\n', to);
+    end_line(to);
   }
   if (stage < KL_STAGE_SCHEDULED) {
     for (int i = 0; i < l->nitems; i++) {

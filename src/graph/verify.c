@@ -1,5 +1,6 @@
 /* What always holds of a step between passes, checked. */
 #include <stdarg.h>
+#include <stdio.h>
 
 #include "graph/debug.h"
 
@@ -48,7 +49,8 @@ static void check_operand(check *c, int index, const kl_value *v, bool reads) {
       complain(c, "item %d runs before item %d, whose result it reads", index, b->writer);
     }
   }
-  int64_t low = v->offset, high = v->offset;
+  int64_t low = v->offset;
+  int64_t high = low;
   for (int i = 0; i < v->spec.shape.ndim; i++) {
     int64_t extent = v->strides[i] * (v->spec.shape.dim[i] - 1);
     *(extent < 0 ? &low : &high) += extent;

@@ -41,18 +41,18 @@ function methods:predict_step(data)
 end
 
 --- Checks what a step returned: a table of scalars by name.
-local function check_logs(model, what, logs)
-  if type(logs) ~= "table" or getmetatable(logs) ~= nil then
-    errors.fail("%s of model '%s' must return a table of scalars by name, got %s", what, model.name, errors.show(logs))
+local function check_logs(model, what, given)
+  if type(given) ~= "table" or getmetatable(given) ~= nil then
+    errors.fail("%s of model '%s' must return a table of scalars by name, got %s", what, model.name, errors.show(given))
   end
-  for name, value in pairs(logs) do
+  for name, value in pairs(given) do
     local ok = type(value) == "number" or core.kind(value) and value.ndim == 0
     if type(name) ~= "string" or not ok then
       errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
         errors.show(value))
     end
   end
-  return logs
+  return given
 end
 
 --- The step of that name as a function of the batch, the same one each time: plans know by it what belongs together.
