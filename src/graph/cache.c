@@ -59,6 +59,7 @@ kl_status kl_plan_find(const kl_trace *trace, const kl_program *program, kl_plan
       *link = p->next;
       cache.hits++;
       p->found++;
+      p->step = trace->step;
       break;
     }
   }

@@ -24,7 +24,7 @@ typedef struct kl_plan_call {
 struct kl_plan {
   kl_plan *next; /* in the cache, latest use first */
   int refs;
-  const void *step;            /* of the trace it was made from */
+  const void *step;            /* of the trace that it was found for last */
   uint64_t found, runs;        /* how often it was found, and run */
   char reason[KL_REASON_TEXT]; /* why it was made */
   uint64_t hash;

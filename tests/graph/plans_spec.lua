@@ -37,6 +37,8 @@ describe("kl.plans()", function()
     reason(square, "double")
     assert.equal("kl.multiply reads an input that lies in memory in another way (a transposed or cut view)",
       reason(kl.transpose(square), "double"))
+    f = kl.jit(function(x, kind) return kinds[kind](x) end)
+    reason(square, "double")
     assert.equal("operation 1 is reshape, before it was multiply", reason(square, "sum"))
     assert.equal("another option of kl.sum (a shape, an axis, ...)", reason(square, "other_sum"))
     reason(square, "one")
@@ -66,10 +68,10 @@ describe("kl.plans()", function()
 
   it("knows plans that were given up before", function()
     kl.core.forget_plans()
-    local f = kl.jit(function(x) return x + 1 end)
-    for i = 1, 65 do f(kl.ones{i}) end
+    local function plan(i) kl.jit(function(x) return x + 1 end)(kl.ones{i}) end
+    for i = 1, 65 do plan(i) end
     assert.equal(1, kl.plans().evicted)
-    f(kl.ones{1})
+    plan(1)
     assert.equal("made before and given up for others: more than 64 plans are in use", latest().reason)
     kl.core.forget_plans()
   end)
