@@ -153,10 +153,10 @@ function functional.capture(inputs, outputs)
     end
     return of_origin[index]
   end
-  g.input_slots = {}
+  g.input_slots, g.input_shapes = {}, {}
   local given = {}
   for i, t in ipairs(input_leaves) do
-    g.input_slots[i] = slot_of(t)
+    g.input_slots[i], g.input_shapes[i] = slot_of(t), t.shape
     given[core.origin(t)] = true
   end
   table.sort(order, function(a, b) return a.serial < b.serial end)
@@ -261,11 +261,12 @@ end
 
 --- The given data as a list in the order of the inputs: in the structure they were declared in, or a table by input name.
 function Graph:arrange(given)
-  local declared, names = self.inputs, self:input_names()
+  local declared = self.inputs
   local count = #self.input_leaves
+  if count == 1 and tree.is_leaf(given) then return {given} end
+  local names = self:input_names()
   if tree.is_leaf(given) then
-    if count ~= 1 then errors.fail("the model has %d inputs (%s), got one tensor", count, table.concat(names, ", ")) end
-    return {given}
+    errors.fail("the model has %d inputs (%s), got one tensor", count, table.concat(names, ", "))
   end
   local given_names = tree.names(given)
   local list = {}
@@ -284,33 +285,32 @@ function Graph:arrange(given)
   return list
 end
 
---- A tensor for an input: a missing last axis of length 1 is added, a superfluous one goes; the dtype is the declared one.
-local function adapt(t, declared, name)
-  local want, have = declared.shape, t.shape
+--- A tensor for input i: a missing last axis of length 1 is added, a superfluous one goes; the dtype is the declared one.
+function Graph:adapt(i, t)
+  local want, have = self.input_shapes[i], t.shape
   if #have == #want - 1 and want[#want] == 1 then
     t = core.ops.expand_dims(t, -1)
   elseif #have == #want + 1 and have[#have] == 1 then
     t = core.ops.squeeze(t, -1)
   end
-  have = t.shape
+  if #have ~= #want then have = t.shape end
   local fits = #have == #want
-  for i, n in ipairs(want) do -- a declared batch size binds nobody, as in Keras
-    fits = fits and (i == 1 or not n or not have[i] or have[i] == n)
+  for axis, n in ipairs(want) do -- a declared batch size binds nobody, as in Keras
+    fits = fits and (axis == 1 or not n or not have[axis] or have[axis] == n)
   end
   if not fits then
-    errors.fail("input '%s' of the model has shape %s, got %s", name, core.shape_text(declared), core.shape_text(t))
+    errors.fail("input '%s' of the model has shape %s, got %s", self:input_names()[i], core.shape_text(self.input_leaves[i]),
+      core.shape_text(t))
   end
-  if t.dtype ~= declared.dtype then t = core.ops.cast(t, declared.dtype) end
-  return t
+  local dtype = self.input_leaves[i].dtype
+  return t.dtype == dtype and t or core.ops.cast(t, dtype)
 end
 
 --- Runs the graph on data (or on symbolic tensors: the model is then part of a larger graph).
 function Graph:run(given, options)
   local list = self:arrange(given)
   local values = {}
-  for i, t in ipairs(self.input_leaves) do
-    values[self.input_slots[i]] = adapt(list[i], t, core.origin(t).layer and core.origin(t).layer.name or tostring(i))
-  end
+  for i, slot in ipairs(self.input_slots) do values[slot] = self:adapt(i, list[i]) end
   for _, step in ipairs(self.steps) do
     if step.layer then
       local call_options = step.options and fill(step.options, values) or nil

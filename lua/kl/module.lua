@@ -4,6 +4,7 @@
 -- since is seen.  `pairs` order decides nothing: tables by name are walked in sorted order.
 local core = require "kl.core"
 local class = require "kl.class"
+local own_code = require "kl.own_code"
 
 ---@class kl.Module: kl.Object
 local Module = class.Object:extend("Module")
@@ -35,21 +36,12 @@ Module.member_lists = {}
 ---@field variables kl.Variable[] # of all modules, each once
 ---@field orders any[]          # pairs: the order of a module's fields, its length
 ---@field tables any[]          # pairs: a table in a field, the number of its keys
----@field entries any[]         # triples: a table, a key, the value there
-
--- What is no table and no object, nil included, leads nowhere: a counter or a text may change.
-local NOTHING = {}
-
-local function leads_to(t, key)
-  local value = rawget(t, key)
-  local kind = type(value)
-  return (kind == "table" or kind == "userdata") and value or NOTHING
-end
+---@field entries any[]         # triples: a table, a key, the table or object there (what is neither leads nowhere)
 
 local function note_entry(census, t, key)
   local entries = census.entries
   local n = #entries
-  entries[n + 1], entries[n + 2], entries[n + 3] = t, key, leads_to(t, key)
+  entries[n + 1], entries[n + 2], entries[n + 3] = t, key, core.leads_to(t, key)
 end
 
 local function note_count(list, t, count)
@@ -58,19 +50,7 @@ local function note_count(list, t, count)
 end
 
 local function holds(census)
-  local entries, orders, tables = census.entries, census.orders, census.tables
-  for i = 1, #entries, 3 do
-    if not rawequal(leads_to(entries[i], entries[i + 1]), entries[i + 2]) then return false end
-  end
-  for i = 1, #orders, 2 do
-    if #orders[i] ~= orders[i + 1] then return false end
-  end
-  for i = 1, #tables, 2 do
-    local n = 0
-    for _ in pairs(tables[i]) do n = n + 1 end
-    if n ~= tables[i + 1] then return false end
-  end
-  return true
+  return core.leads_hold(census.entries) and core.sizes_hold(census.orders, false) and core.sizes_hold(census.tables, true)
 end
 
 local function insert_new(list, met, value)
@@ -121,9 +101,11 @@ local function walk_module(census, module)
   local own, children, met = {}, {}, {}
   table.insert(census.modules, module)
   census.own[module], census.children[module] = own, children
+  -- A counter or a text in a field of kl's own does not become a layer later; in one of the user's it may.
+  local may_change = not own_code.is_own_class(class.of(module))
   local function walk_field(key)
     local value = rawget(module, key)
-    note_entry(census, module, key)
+    if may_change or not value or type(value) == "table" or type(value) == "userdata" then note_entry(census, module, key) end
     walk(census, value, own, children, met)
   end
   for _, key in ipairs(module.member_lists) do walk_field(key) end

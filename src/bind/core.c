@@ -263,6 +263,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_record(L, core);
   kl_bind_open_guard(L, core);
   kl_bind_open_step(L, core);
+  kl_bind_open_watch(L, core);
   kl_bind_open_json(L, core);
   kl_bind_open_io(L, core);
   kl_bind_open_graph(L, core);

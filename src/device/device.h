@@ -29,14 +29,16 @@ typedef struct kl_call {
   void *scratch; /* as many bytes as kernel->scratch asked for, 64-byte aligned */
 } kl_call;
 
-/* Computes n elements; every operand is contiguous.  The unit of which elementwise kernels, and later fused ones, are
- * made: an element's bits depend on nothing but its operands, not on n or its place. */
-typedef void (*kl_tile)(int64_t n, void *out, const void *const *in);
+/* Computes n elements of each output; every operand is contiguous, and an output may be an input.  The unit of which
+ * elementwise kernels and fused ones are made: an element's bits depend on nothing but its operands, not on n or its
+ * place. */
+typedef void (*kl_tile)(int64_t n, void *const *out, const void *const *in);
 
 /* A matrix product row by row, so that what follows it can run on the rows while they are in the caches.  Element by
  * element the same as the whole product. */
 typedef struct kl_rows {
   size_t (*packed_bytes)(const kl_call *c); /* of the packed right side; 0: this product cannot be had by rows */
+  bool (*in_parts)(const kl_call *c);       /* packing does the work, and rows are only put together */
   void (*pack)(const kl_call *c, void *packed);
   void (*run)(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out); /* out: count rows */
 } kl_rows;
@@ -52,14 +54,15 @@ typedef struct kl_kernel {
 /* Elementwise kernels joined: walked once, tile by tile, each op's result staying in the caches for the next.  An
  * element goes through the same tile functions as in single calls, so joining changes no bit. */
 #define KL_TILE_MAX_INPUTS 8
+#define KL_TILE_MAX_OUTPUTS 3
 #define KL_FUSED_MAX_OPS 48
 #define KL_FUSED_MAX_VIEWS 48
 #define KL_FUSED_MAX_TEMPS 24
 typedef struct kl_fused_op {
   kl_tile tile;
-  int nin;
-  int in[KL_TILE_MAX_INPUTS]; /* r < nviews: a view; otherwise the temporary r - nviews */
-  int out;                    /* likewise */
+  int nin, nout;
+  int in[KL_TILE_MAX_INPUTS];   /* r < nviews: a view; otherwise the temporary r - nviews */
+  int out[KL_TILE_MAX_OUTPUTS]; /* likewise */
 } kl_fused_op;
 
 typedef struct kl_fused {
@@ -68,7 +71,7 @@ typedef struct kl_fused {
   const kl_fused_op *ops; /* in an order in which each reads what others before it wrote */
   const kl_view *views;   /* the first noutputs are outputs, contiguous */
   /* A prepared product whose rows are made as the walk needs them, or NULL; view `product_view` stands for it.  All
-   * other views are then contiguous or one repeated element. */
+   * other views are then contiguous, or one repeated row or element. */
   const kl_call *product;
   int product_view;
   void *packed; /* room for its packed right side */

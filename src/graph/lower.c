@@ -75,13 +75,15 @@ static kl_status add_item(kl_lowered *l, const kl_op *op, int nattrs, const kl_a
   }
   item->checks =
       op->flags & KL_CHECKS && !(op->flags & KL_ELEMENTWISE && kl_dtype_is_float(item->in[nin - 1].spec.dtype));
-  if (op->flags & KL_ELEMENTWISE && !item->checks && nin <= KL_TILE_MAX_INPUTS) {
-    kl_view views[KL_TILE_MAX_INPUTS], result;
+  if (op->flags & KL_ELEMENTWISE && !item->checks && nin <= KL_TILE_MAX_INPUTS && nout <= KL_TILE_MAX_OUTPUTS) {
+    kl_view views[KL_TILE_MAX_INPUTS], results[KL_TILE_MAX_OUTPUTS];
     for (int i = 0; i < nin; i++) {
       kl_lowered_view(&item->in[i], &views[i]);
     }
-    kl_lowered_view(&item->out[0], &result);
-    kl_call call = {.name = op->name, .attrs = item->attrs, .nin = nin, .nout = 1, .in = views, .out = &result};
+    for (int i = 0; i < nout; i++) {
+      kl_lowered_view(&item->out[i], &results[i]);
+    }
+    kl_call call = {.name = op->name, .attrs = item->attrs, .nin = nin, .nout = nout, .in = views, .out = results};
     item->tile = kl_device_default()->tile((int)op->id, &call);
   }
   l->nitems++;

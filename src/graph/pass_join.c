@@ -1,21 +1,24 @@
-/* Products joined with what follows them: a gradient's product and the update of the weight, row by row.
+/* Products joined with the elementwise group that reads them, row by row: a gradient's product and the update of the
+ * weight, a layer's product and its bias and activation.
  *
- * A product goes into the fused group that reads it if nobody else does, if the group's other operands are whole or one
- * repeated element, and if it is large enough that its trip through memory costs something.  Its inputs then live until
- * the group has run. */
+ * A product goes into the group that reads it if nobody else does, if the group's other operands are whole, one
+ * repeated row or one repeated element, and if its trip through memory costs something.  Its inputs then live until the
+ * group has run. */
 #include "graph/lowered.h"
 
 #define LEAST_ELEMENTS 32768 /* of a product: smaller ones are still in the caches */
 #define LEAST_ROWS 32
 #define MOST_COLUMNS (KL_PRODUCT_BLOCK / 8)
 
-static bool is_repeated_element(const kl_value *v) {
-  for (int i = 0; i < v->spec.shape.ndim; i++) {
-    if (v->strides[i] != 0 && v->spec.shape.dim[i] != 1) {
-      return false;
-    }
+/* One row or element, or everything: what a walk by rows finds without copying. */
+static bool suits_rows(const kl_value *v) {
+  int last = v->spec.shape.ndim - 1;
+  bool repeated = true;
+  for (int i = 0; i < last; i++) {
+    repeated = repeated && (v->strides[i] == 0 || v->spec.shape.dim[i] == 1);
   }
-  return true;
+  return kl_value_is_dense(v) ||
+         (repeated && (v->strides[last] == 0 || v->strides[last] == 1 || v->spec.shape.dim[last] == 1));
 }
 
 /* The fused group that is the product's only reader, or -1. */
@@ -27,8 +30,7 @@ static int only_reader(const kl_lowered *l, const kl_item *product) {
       if (item->in[k].buffer != product->out[0].buffer) {
         continue;
       }
-      if ((group >= 0 && group != item->group) || !l->groups[item->group].fused ||
-          !kl_value_is_whole(l, &item->in[k])) {
+      if ((group >= 0 && group != item->group) || item->tile == NULL || !kl_value_is_whole(l, &item->in[k])) {
         return -1;
       }
       group = item->group;
@@ -47,7 +49,7 @@ static bool group_allows(const kl_lowered *l, const kl_group *g, const kl_item *
       return false;
     }
     for (int k = 0; k < item->nin; k++) {
-      if (!kl_value_is_dense(&item->in[k]) && !is_repeated_element(&item->in[k])) {
+      if (!suits_rows(&item->in[k])) {
         return false;
       }
     }
@@ -55,6 +57,7 @@ static bool group_allows(const kl_lowered *l, const kl_group *g, const kl_item *
   return true;
 }
 
+/* True if the kernel gives this product by rows, and that is worth it. */
 static bool can_be_had_by_rows(const kl_item *item) {
   kl_view views[3];
   kl_lowered_view(&item->in[0], &views[0]);
@@ -62,8 +65,13 @@ static bool can_be_had_by_rows(const kl_item *item) {
   kl_lowered_view(&item->out[0], &views[2]);
   kl_call call = {.name = item->op->name, .attrs = item->attrs, .nin = 2, .nout = 1, .in = views, .out = &views[2]};
   size_t scratch;
-  return kl_device_default()->prepare((int)item->op->id, &call, &scratch) == KL_OK && call.kernel->rows != NULL &&
-         call.kernel->rows->packed_bytes(&call) > 0;
+  if (kl_device_default()->prepare((int)item->op->id, &call, &scratch) != KL_OK || call.kernel->rows == NULL ||
+      call.kernel->rows->packed_bytes(&call) == 0) {
+    return false;
+  }
+  const kl_shape *shape = &item->out[0].spec.shape;
+  return shape->dim[1] <= MOST_COLUMNS && (call.kernel->rows->in_parts(&call) ||
+                                           (shape->dim[0] >= LEAST_ROWS && kl_shape_numel(shape) >= LEAST_ELEMENTS));
 }
 
 kl_status kl_pass_join(kl_lowered *l) {
@@ -72,16 +80,15 @@ kl_status kl_pass_join(kl_lowered *l) {
   }
   for (int i = 0; i < l->nitems; i++) {
     kl_item *item = &l->items[i];
-    const kl_shape *shape = &item->out[0].spec.shape;
     if (!item->live || item->op->id != KL_OP_matmul || l->buffers[item->out[0].buffer].place != KL_PLACE_ARENA ||
-        shape->ndim != 2 || shape->dim[0] < LEAST_ROWS || shape->dim[1] > MOST_COLUMNS ||
-        kl_shape_numel(shape) < LEAST_ELEMENTS) {
+        item->out[0].spec.shape.ndim != 2) {
       continue;
     }
     int group = only_reader(l, item);
     if (group >= 0 && group_allows(l, &l->groups[group], item) && can_be_had_by_rows(item)) {
       l->groups[item->group].count = 0;
       l->groups[group].product = i;
+      l->groups[group].fused = true;
       l->buffers[item->out[0].buffer].place = KL_PLACE_PRODUCT;
       item->group = group;
       item->order = l->items[l->scheduled[l->groups[group].first]].order;

@@ -25,6 +25,19 @@ static void find_lifetimes(kl_lowered *l) {
   }
 }
 
+/* True if the items of the group behind its i-th read the buffer whole or not at all. */
+static bool is_read_whole(const kl_lowered *l, const kl_group *group, int i, int buffer) {
+  for (int k = i + 1; k < group->count; k++) {
+    const kl_item *reader = &l->items[l->scheduled[group->first + k]];
+    for (int n = 0; n < reader->nin; n++) {
+      if (reader->in[n].buffer == buffer && !kl_value_is_whole(l, &reader->in[n])) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 /* Buffers that never leave their group. */
 static void find_tiles(kl_lowered *l) {
   for (int g = 0; g < l->ngroups; g++) {
@@ -32,20 +45,12 @@ static void find_tiles(kl_lowered *l) {
     int next = 0;
     for (int i = 0; i < group->count && group->fused; i++) {
       const kl_item *item = &l->items[l->scheduled[group->first + i]];
-      kl_buffer *b = &l->buffers[item->out[0].buffer];
-      if (b->place != KL_PLACE_ARENA || b->last != g) {
-        continue;
-      }
-      bool whole = true;
-      for (int k = i + 1; k < group->count && whole; k++) {
-        const kl_item *reader = &l->items[l->scheduled[group->first + k]];
-        for (int n = 0; n < reader->nin; n++) {
-          whole = whole && (reader->in[n].buffer != item->out[0].buffer || kl_value_is_whole(l, &reader->in[n]));
+      for (int k = 0; k < item->nout; k++) {
+        kl_buffer *b = &l->buffers[item->out[k].buffer];
+        if (b->place == KL_PLACE_ARENA && b->last == g && is_read_whole(l, group, i, item->out[k].buffer)) {
+          b->place = KL_PLACE_TILE;
+          b->number = next++;
         }
-      }
-      if (whole) {
-        b->place = KL_PLACE_TILE;
-        b->number = next++;
       }
     }
   }

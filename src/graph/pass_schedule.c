@@ -91,17 +91,18 @@ static bool can_join(const kl_lowered *l, const kl_item *item, int group) {
 }
 
 /* Adds every ready item of that shape, in order; one may make another ready, so until nothing changes. */
-static void fill_group(state *s, kl_group *g, int group, const kl_shape *shape, int used) {
+static void fill_group(state *s, kl_group *g, int group, const kl_shape *shape, int used, int outputs) {
   for (int i = s->first; i < s->l->nitems; i++) {
     const kl_item *item = &s->l->items[i];
     if (s->missing[i] != 0 || item->tile == NULL || !kl_shape_equal(&item->out[0].spec.shape, shape) ||
         !can_join(s->l, item, group) || waits(s, item)) {
       continue;
     }
-    if (g->count == KL_FUSED_MAX_TEMPS || used + operands(item) > KL_FUSED_MAX_VIEWS) {
+    if (outputs + item->nout > KL_FUSED_MAX_TEMPS || used + operands(item) > KL_FUSED_MAX_VIEWS) {
       return;
     }
     used += operands(item);
+    outputs += item->nout;
     take(s, i, group);
     g->count++;
   }
@@ -128,7 +129,7 @@ kl_status kl_pass_schedule(kl_lowered *l) {
     int used = operands(item);
     take(&s, next, l->ngroups);
     if (item->tile != NULL) {
-      fill_group(&s, g, l->ngroups, &item->out[0].spec.shape, used);
+      fill_group(&s, g, l->ngroups, &item->out[0].spec.shape, used, item->nout);
       g->fused = g->count > 1;
     }
     l->ngroups++;

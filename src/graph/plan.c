@@ -67,11 +67,13 @@ static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
   f->nops = g->count;
   for (int i = 0; i < g->count; i++) {
     kl_item *item = &l->items[l->scheduled[g->first + i]];
-    const kl_buffer *b = &l->buffers[item->out[0].buffer];
-    if (b->place == KL_PLACE_TILE) {
-      f->ntemps = b->number >= f->ntemps ? b->number + 1 : f->ntemps;
-    } else {
-      values[f->nviews++] = &item->out[0];
+    for (int k = 0; k < item->nout; k++) {
+      const kl_buffer *b = &l->buffers[item->out[k].buffer];
+      if (b->place == KL_PLACE_TILE) {
+        f->ntemps = b->number >= f->ntemps ? b->number + 1 : f->ntemps;
+      } else {
+        values[f->nviews++] = &item->out[k];
+      }
     }
   }
   f->noutputs = f->nviews;
@@ -95,14 +97,13 @@ static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
   }
   for (int i = 0; i < g->count; i++) {
     const kl_item *item = &l->items[l->scheduled[g->first + i]];
-    ops[i].tile = item->tile;
-    ops[i].nin = item->nin;
-    for (int k = 0; k < item->nin; k++) {
-      const kl_buffer *b = &l->buffers[item->in[k].buffer];
-      ops[i].in[k] = b->place == KL_PLACE_TILE ? f->nviews + b->number : view_number(f, values, &item->in[k]);
+    ops[i] = (kl_fused_op){.tile = item->tile, .nin = item->nin, .nout = item->nout};
+    for (int k = 0; k < item->nin + item->nout; k++) {
+      const kl_value *v = k < item->nin ? &item->in[k] : &item->out[k - item->nin];
+      const kl_buffer *b = &l->buffers[v->buffer];
+      int number = b->place == KL_PLACE_TILE ? f->nviews + b->number : view_number(f, values, v);
+      *(k < item->nin ? &ops[i].in[k] : &ops[i].out[k - item->nin]) = number;
     }
-    const kl_buffer *b = &l->buffers[item->out[0].buffer];
-    ops[i].out = b->place == KL_PLACE_TILE ? f->nviews + b->number : view_number(f, values, &item->out[0]);
   }
   f->ops = ops;
   f->views = views;

@@ -349,6 +349,9 @@ static kl_status pass(const kl_op *op, arguments *a, const kl_attr *attrs, kl_te
   if (op->flags & KL_ELEMENTWISE) {
     KL_TRY(broadcast_inputs(a, &specs[0].shape));
     specs[0].dtype = op->flags & KL_OUT_BOOL ? KL_BOOL : a->spec[a->n - 1].dtype;
+    for (int i = 1; i < nout; i++) {
+      specs[i] = specs[0];
+    }
   }
   if (op->infer != NULL) {
     kl_infer c = {.op = op, .attrs = filled, .nin = a->n, .nout = nout, .in = a->spec, .out = specs};

@@ -55,6 +55,24 @@ const kl_op kl_op_divide = {
     .saves = KL_SAVE_IN(1) | KL_SAVE_OUT(0),
 };
 
+/* Like divide, and 0 where x2 is 0: the result does not depend on either there. */
+static kl_tensor *divide_no_nan_vjp(kl_vjp *v) {
+  kl_build *b = &v->build;
+  kl_tensor *g = v->cotangents[0];
+  if (v->arg == 1) {
+    g = kl_build_unary(b, &kl_op_negative, kl_build_mul(b, g, kl_vjp_out(v, 0)));
+  }
+  return kl_build_binary(b, &kl_op_divide_no_nan, g, kl_vjp_in(v, 1));
+}
+
+const kl_op kl_op_divide_no_nan = {
+    KL_BINARY(divide_no_nan, "x1 / x2 as floats, and 0 where x2 is 0."),
+    .types = KL_TYPES_FLOAT,
+    .flags = KL_ELEMENTWISE,
+    .vjp = divide_no_nan_vjp,
+    .saves = KL_SAVE_IN(1) | KL_SAVE_OUT(0),
+};
+
 const kl_op kl_op_floor_divide = {
     KL_BINARY(floor_divide, "The largest whole number not above x1 / x2; an integer divided by 0 is an error."),
     .types = KL_TYPES_PROMOTE,

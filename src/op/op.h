@@ -64,7 +64,7 @@ typedef enum kl_types {
 } kl_types;
 
 enum {
-  KL_ELEMENTWISE = 1, /* inputs are broadcast to one shape by the door, the output has it */
+  KL_ELEMENTWISE = 1, /* inputs are broadcast to one shape by the door, the outputs have it */
   KL_OUT_BOOL = 2,    /* with KL_ELEMENTWISE: the output is bool */
   KL_CHECKS = 8,      /* the kernel may refuse a value (an index, a division by zero) */
   KL_RANDOM = 16,     /* never merged with an equal node */

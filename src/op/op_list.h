@@ -11,6 +11,7 @@ KL_OP(add)
 KL_OP(subtract)
 KL_OP(multiply)
 KL_OP(divide)
+KL_OP(divide_no_nan)
 KL_OP(floor_divide)
 KL_OP(mod)
 KL_OP(power)
@@ -123,8 +124,10 @@ KL_OP(dropout)
 /* check: ops that only refuse */
 KL_OP(check_finite)
 
-/* optimizer: update directions, one rounding rule for plans and immediate mode */
+/* optimizer: updates and update directions, one rounding rule for plans and immediate mode */
+KL_OP(rmsprop_update)
 KL_OP(rmsprop_direction)
+KL_OP(adam_update)
 KL_OP(adam_direction)
 
 #undef KL_VIEW_OP

@@ -1,5 +1,7 @@
-/* Update directions of optimizers: one elementwise primitive each, so that a plan that updates a weight on the gradient
- * tile rounds exactly as immediate mode does (docs/numerics.md).  Formulas: keras-semantics 2.4. */
+/* Updates of optimizers: one elementwise primitive each for the plain forms, so that a variable and its slots are
+ * written in one pass over memory, and the update directions alone for forms with momentum and the like.  A plan that
+ * updates a weight on the gradient tile rounds exactly as immediate mode does (docs/numerics.md).  Formulas:
+ * keras-semantics 2.4. */
 #include "op/elementwise.h"
 
 #define G (v->cotangents[0])
@@ -24,6 +26,25 @@ static kl_tensor *rmsprop_vjp(kl_vjp *v) {
       return scaled(v, mul(v, G, div(v, mul(v, mul(v, root, g), rate), d)), -0.5);
   }
 }
+
+#define NO_GRADIENT \
+  KL_CONSTANT("it is an optimizer's update; write it with other operations to differentiate through it")
+
+static const kl_param rmsprop_update_params[] = {KL_PARAM("gradient", KL_TENSOR), KL_PARAM("variable", KL_TENSOR),
+                                                 KL_PARAM("velocity", KL_TENSOR), KL_PARAM("learning_rate", KL_SCALAR),
+                                                 KL_PARAM("rho", KL_SCALAR),      KL_PARAM("one_minus_rho", KL_SCALAR),
+                                                 KL_PARAM("epsilon", KL_SCALAR),  {0}};
+
+const kl_op kl_op_rmsprop_update = {
+    KL_ROW(rmsprop_update,
+           "RMSprop: v = velocity * rho + gradient^2 * one_minus_rho; the list {variable - learning_rate * gradient / "
+           "sqrt(v + epsilon), v}."),
+    .params = rmsprop_update_params,
+    .types = KL_TYPES_FLOAT,
+    .flags = KL_ELEMENTWISE,
+    .outputs = 2,
+    NO_GRADIENT,
+};
 
 static const kl_param rmsprop_params[] = {KL_PARAM("gradient", KL_TENSOR),
                                           KL_PARAM("velocity", KL_TENSOR),
@@ -58,6 +79,22 @@ static kl_tensor *adam_vjp(kl_vjp *v) {
     }
   }
 }
+
+static const kl_param adam_update_params[] = {
+    KL_PARAM("gradient", KL_TENSOR),         KL_PARAM("variable", KL_TENSOR), KL_PARAM("momentum", KL_TENSOR),
+    KL_PARAM("velocity", KL_TENSOR),         KL_PARAM("alpha", KL_SCALAR),    KL_PARAM("one_minus_beta_1", KL_SCALAR),
+    KL_PARAM("one_minus_beta_2", KL_SCALAR), KL_PARAM("epsilon", KL_SCALAR),  {0}};
+
+const kl_op kl_op_adam_update = {
+    KL_ROW(adam_update,
+           "Adam: m = momentum + (gradient - momentum) * one_minus_beta_1; v = velocity + (gradient^2 - velocity) * "
+           "one_minus_beta_2; the list {variable - alpha * m / (sqrt(v) + epsilon), m, v}."),
+    .params = adam_update_params,
+    .types = KL_TYPES_FLOAT,
+    .flags = KL_ELEMENTWISE,
+    .outputs = 3,
+    NO_GRADIENT,
+};
 
 static const kl_param adam_params[] = {KL_PARAM("momentum", KL_TENSOR),
                                        KL_PARAM("velocity", KL_TENSOR),

@@ -129,14 +129,23 @@ static kl_status dropout_infer(kl_infer *c) {
     return kl_fail(KL_ESHAPE, "the rate must be a scalar");
   }
   c->out[0] = c->in[0];
+  c->out[1] = (kl_spec){KL_BOOL, c->in[0].shape};
   return KL_OK;
 }
 
-/* Linear in x: the same key keeps the same elements. */
+/* Linear in x: what was kept passes on g / (1 - rate).  The hidden result, one byte an element, says what was kept:
+ * drawing it again would cost as much as the draw. */
 static kl_tensor *dropout_vjp(kl_vjp *v) {
-  return v->arg != 0 ? NULL
-                     : kl_build_op(&v->build, &kl_op_dropout, NULL, 3,
-                                   (kl_tensor *[3]){v->cotangents[0], kl_vjp_in(v, 1), kl_vjp_in(v, 2)});
+  kl_build *b = &v->build;
+  kl_tensor *g = v->cotangents[0], *rate = kl_vjp_in(v, 2), *one = kl_build_float(b, 1), *zero = kl_build_float(b, 0);
+  if (v->arg != 0 || g == NULL) {
+    return NULL;
+  }
+  kl_tensor *scale =
+      rate->weak == KL_WEAK_FLOAT
+          ? kl_build_float(b, 1 / (1 - rate->scalar.number))
+          : kl_build_cast(b, kl_build_binary(b, &kl_op_divide, one, kl_build_sub(b, one, rate)), (kl_dtype)g->dtype);
+  return kl_build_where(b, kl_vjp_out(v, 1), kl_build_mul(b, g, scale), zero);
 }
 
 static const kl_param dropout_params[] = {
@@ -148,7 +157,8 @@ const kl_op kl_op_dropout = {
     .types = KL_TYPES_WIDE,
     .flags = KL_RANDOM,
     .outputs = 1,
+    .hidden = 1,
     .infer = dropout_infer,
     .vjp = dropout_vjp,
-    .saves = KL_SAVE_IN(1) | KL_SAVE_IN(2),
+    .saves = KL_SAVE_IN(2) | KL_SAVE_OUT(1),
 };

@@ -27,7 +27,7 @@ local kinds = {
 local kind_of = {
   add = "common", multiply = "common", minimum = "common", maximum = "common",
   subtract = "number", floor_divide = "number", mod = "number", power = "number",
-  divide = "float", arctan2 = "float",
+  divide = "float", divide_no_nan = "float", arctan2 = "float",
   equal = "truth", not_equal = "truth", less = "truth", less_equal = "truth", greater = "truth",
     greater_equal = "truth",
   logical_and = "truth", logical_or = "truth",
@@ -36,6 +36,8 @@ local kind_of = {
 local shaped = {
   where = {"common", function(a, b) return kl.where(true, a, b) end},
   clip = {"number", function(a, b) return kl.clip(a, b, b) end},
+  rmsprop_update = {"float", function(a, b) return ops.rmsprop_update(a, b, b, 1, 1, 1, 1)[1] end},
+  adam_update = {"float", function(a, b) return ops.adam_update(a, b, b, b, 1, 1, 1, 1)[1] end},
   rmsprop_direction = {"float", function(a, b) return ops.rmsprop_direction(a, b, 1, 1) end},
   adam_direction = {"float", function(a, b) return ops.adam_direction(a, b, 1, 1) end},
   concatenate = {"common", function(a, b) return ops.concatenate({a, b}, 1) end, tensors = true},

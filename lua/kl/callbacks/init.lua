@@ -4,6 +4,7 @@ local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
+local own_code = require "kl.own_code"
 
 local callbacks = {}
 
@@ -12,6 +13,7 @@ callbacks.Callback = Callback
 
 --- Made of functions: LambdaCallback{on_epoch_end = function(epoch, logs) ... end}.
 local LambdaCallback = Callback:extend("LambdaCallback")
+LambdaCallback.calls_user_code = true
 callbacks.LambdaCallback = LambdaCallback
 local lambda_params = {}
 for i, hook in ipairs(Callback.hooks) do lambda_params[i] = {hook} end
@@ -34,6 +36,7 @@ List.__index = List
 
 -- A plain table with hooks as methods: the hooks it has are called on it.
 local Plain = Callback:extend("PlainCallback")
+Plain.calls_user_code = true
 
 local known = {set_model = true, set_params = true}
 for _, hook in ipairs(Callback.hooks) do known[hook] = true end
@@ -109,6 +112,14 @@ end
 --- Calls a hook of every callback.
 function List:call(hook, ...)
   for _, callback in ipairs(self.all) do callback[hook](callback, ...) end
+end
+
+--- True if a callback is not one of kl's own, or calls functions of the user's.
+function List:runs_user_code()
+  for _, callback in ipairs(self.all) do
+    if callback.calls_user_code or not own_code.is_own_object(callback) then return true end
+  end
+  return false
 end
 
 local function overrides(callback, hook)

@@ -56,10 +56,7 @@ function Mean:update_state(values, sample_weight)
   end
 end
 
-function Mean:result()
-  local empty = ops.equal(self.count, 0)
-  return ops.where(empty, 0.0, self.total / ops.where(empty, 1.0, self.count))
-end
+function Mean:result() return ops.divide_no_nan(self.total, self.count) end
 
 --- The (weighted) sum of everything seen.
 ---@class kl.metrics.Sum: kl.metrics.Metric

@@ -35,6 +35,13 @@ end
 
 function Adam:update_step(g, v)
   local m, velocity = self:slot("momentum", v), self:slot("velocity", v)
+  if not self.amsgrad then
+    local new = core.ops.adam_update(g, v, m, velocity, self._alpha, 1 - self.beta_1, 1 - self.beta_2, self.epsilon)
+    v:assign(new[1])
+    m:assign(new[2])
+    velocity:assign(new[3])
+    return
+  end
   m:assign_add((g - m) * (1 - self.beta_1))
   velocity:assign_add((ops.square(g) - velocity) * (1 - self.beta_2))
   local root = velocity

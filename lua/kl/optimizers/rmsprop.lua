@@ -22,6 +22,12 @@ end
 
 function RMSprop:update_step(g, v, rate)
   local velocity, rho = self:slot("velocity", v), self.rho
+  if not self.centered and self.momentum <= 0 then
+    local new = core.ops.rmsprop_update(g, v, velocity, rate, rho, 1 - rho, self.epsilon)
+    v:assign(new[1])
+    velocity:assign(new[2])
+    return
+  end
   velocity:assign(velocity * rho + ops.square(g) * (1 - rho))
   local root = velocity
   if self.centered then

@@ -108,7 +108,7 @@ local function weights_of_classes(what, class_weight, y)
 end
 
 ---@class kl.ArraySource
-local ArraySource = {}
+local ArraySource = {own_code = true, owns_batches = true} -- giving a batch runs no function of the user's
 ArraySource.__index = ArraySource
 
 --- Arrays in memory.  options: batch_size (32, or as many as `steps` need), steps, shuffle (true; "batch": within each
@@ -128,7 +128,7 @@ function batches.arrays(what, x, y, sample_weight, options)
     errors.fail("%s: batch_size must be a positive integer, got %s", what, errors.show(size))
   end
   return setmetatable({x = x, y = y, sample_weight = sample_weight, n = n, batch_size = size, shuffle = options.shuffle,
-    generator = options.generator, owns_batches = true, steps = (n + size - 1) // size}, ArraySource)
+    generator = options.generator, steps = (n + size - 1) // size}, ArraySource)
 end
 
 --- Cuts off the last part for validation: {x, y, sample_weight} tables of tensors.

@@ -166,11 +166,12 @@ function methods:fit(given)
       batch_stream.begin()
       local scalars
       local step = 1
+      local quiet = source.own_code and not list:runs_user_code()
       for data, sample_of in function() return batch_stream.next(step) end do
         list:call("on_train_batch_begin", step, {})
         local replayed
         release(spare) -- of the step before: an epoch's last are still to be read
-        scalars, replayed = self:_run_train_step(data,
+        scalars, replayed = self:_run_train_step(data, quiet and step > 1,
           function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of)
         self.built = true
         logs.check_names(self, "train_step", first, scalars, step)
@@ -204,12 +205,13 @@ function methods:_evaluate(source, steps, list)
   local scalars, first, replayed
   local spare = {}
   local step = 1
+  local quiet = source.own_code and not list:runs_user_code()
   while not steps or step <= steps do
     local data = next_batch()
     if data == nil then break end
     list:call("on_test_batch_begin", step, {})
     release(spare)
-    scalars, replayed = self:_run_test_step(data)
+    scalars, replayed = self:_run_test_step(data, quiet and step > 1)
     self.built = true
     logs.check_names(self, "test_step", first, scalars, step)
     first = first or scalars
@@ -257,11 +259,12 @@ function methods:predict(given)
     local next_batch = source:open(0)
     local collected, form = {}, nil
     local step = 1
+    local quiet = source.own_code and not list:runs_user_code()
     while not o.steps or step <= o.steps do
       local data = next_batch()
       if data == nil then break end
       list:call("on_predict_batch_begin", step, {})
-      local outputs, replayed = self:_run_predict_step(data)
+      local outputs, replayed = self:_run_predict_step(data, quiet and step > 1)
       self.built = true
       form = outputs
       for i, leaf in ipairs(tree.flatten(outputs)) do

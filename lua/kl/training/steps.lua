@@ -72,21 +72,21 @@ end
 
 --- Runs a step of that name on a batch {x, y, sample_weight}: replayed where all of it is kl's own, else recorded by its Lua;
 --- operation by operation with compile{run_eagerly = true}.  A second result tells if it was replayed: then nobody else knows
---- the tensors of the first one, nor was given those of the batch.
-local function run(self, name, data)
+--- the tensors of the first one, nor was given those of the batch; a third if the step is kl's own.
+local function run(self, name, data, unchanged)
   local compiled = self._compiled
   if compiled and compiled.config.run_eagerly then return (self[name](self, data)) end
-  local replay = replays.of(self, name)
+  local replay = replays.of(self, name, unchanged)
   if replay then
     local result = replay(data[1], data[2], data[3])
-    return result, replay.replayed
+    return result, replay.replayed, true
   end
   return (run_step(step_of(self, name), data))
 end
 
 --- run(self, "train_step", data), guarded: a target of tape:gradient that is not finite ends it with everything as it was
 --- before, and an error that says where.
-local function run_guarded(self, data, where, sample_of)
+local function run_guarded(self, data, unchanged, where, sample_of)
   local held = rawget(self, "_guard")
   if not held or held:is_open() then -- a step inside a step of the same model has its own
     held = core.guard()
@@ -94,8 +94,8 @@ local function run_guarded(self, data, where, sample_of)
   end
   local compiled = self._compiled
   local guard <close> = held:open(compiled and compiled.config.run_eagerly)
-  local ok, result, replayed = xpcall(run, run_step.handler, self, "train_step", data)
-  if ok then return result, replayed end
+  local ok, result, replayed, own = xpcall(run, run_step.handler, self, "train_step", data, unchanged)
+  if ok then return result, replayed, own end
   local value = type(result) == "string" and result:match("the target of tape:gradient is ([%-a-z]+)")
   if not value then error(result, 0) end
   guard:undo()
@@ -103,23 +103,23 @@ local function run_guarded(self, data, where, sample_of)
     .. "they were before it"))
 end
 
---- One guarded training step; `where` (gives " at step 3 of epoch 1") and sample_of (from a row of the batch to the number of
---- the sample) are for the error.
+--- One guarded training step.  unchanged: since the step before it only kl's own code has run.  `where` (gives " at step 3 of
+--- epoch 1") and sample_of (from a row of the batch to the number of the sample) are for the error.
 ---@return table<string, kl.Tensor>, boolean # and if it was replayed
-function methods:_run_train_step(data, where, sample_of)
-  local scalars, replayed = run_guarded(self, data, where, sample_of)
-  check_logs(self, "train_step", scalars)
+function methods:_run_train_step(data, unchanged, where, sample_of)
+  local scalars, replayed, own = run_guarded(self, data, unchanged, where, sample_of)
+  if not own then check_logs(self, "train_step", scalars) end
   logs.check_finite(self, scalars, where, data, sample_of)
   return scalars, replayed
 end
 
-function methods:_run_test_step(data)
-  local scalars, replayed = run(self, "test_step", data)
-  return check_logs(self, "test_step", scalars), replayed
+function methods:_run_test_step(data, unchanged)
+  local scalars, replayed, own = run(self, "test_step", data, unchanged)
+  return own and scalars or check_logs(self, "test_step", scalars), replayed
 end
 
-function methods:_run_predict_step(data)
-  local outputs, replayed = run(self, "predict_step", data)
+function methods:_run_predict_step(data, unchanged)
+  local outputs, replayed = run(self, "predict_step", data, unchanged)
   for _, leaf in ipairs(tree.flatten(outputs)) do
     if not core.kind(leaf) then
       errors.fail("predict_step of model '%s' must return tensors, got %s", self.name, errors.show(leaf))

@@ -23,6 +23,9 @@ KL_ELEMENTWISE_KERNEL(square, KL_ARITHMETIC_TABLE(square))
 KL_PLAIN_BINARY(divide_f32, float, float, a / b)
 KL_PLAIN_BINARY(divide_f64, double, double, a / b)
 KL_ELEMENTWISE_KERNEL(divide, [KL_FLOAT32] = divide_f32, [KL_FLOAT64] = divide_f64)
+KL_PLAIN_BINARY(divide_no_nan_f32, float, float, b == 0 ? 0 : a / b)
+KL_PLAIN_BINARY(divide_no_nan_f64, double, double, b == 0 ? 0 : a / b)
+KL_ELEMENTWISE_KERNEL(divide_no_nan, [KL_FLOAT32] = divide_no_nan_f32, [KL_FLOAT64] = divide_no_nan_f64)
 
 /* The six numeric types; bool is refused by the door or handled apart. */
 #define SIGNED_TILES(op, loop, formula)                                                   \
@@ -67,15 +70,15 @@ SIGNED_TILES(clip, KL_PLAIN_TERNARY, (a < b ? b : a) > c ? c : (a < b ? b : a))
 KL_ELEMENTWISE_KERNEL(clip, SIGNED_TABLE(clip))
 
 /* a is the condition, one byte; the others move as raw bits. */
-#define WHERE_TILE(name, type)                                    \
-  static void name(int64_t n, void *out, const void *const *in) { \
-    const uint8_t *condition = in[0];                             \
-    const type *x1 = in[1], *x2 = in[2];                          \
-    type *y = out;                                                \
-    for (int64_t i = 0; i < n; i++) {                             \
-      const type a = x1[i], b = x2[i];                            \
-      y[i] = condition[i] ? a : b;                                \
-    }                                                             \
+#define WHERE_TILE(name, type)                                           \
+  static void name(int64_t n, void *const *out, const void *const *in) { \
+    const uint8_t *condition = in[0];                                    \
+    const type *x1 = in[1], *x2 = in[2];                                 \
+    type *y = out[0];                                                    \
+    for (int64_t i = 0; i < n; i++) {                                    \
+      const type a = x1[i], b = x2[i];                                   \
+      y[i] = condition[i] ? a : b;                                       \
+    }                                                                    \
   }
 WHERE_TILE(where_1, uint8_t)
 WHERE_TILE(where_4, uint32_t)
@@ -135,9 +138,9 @@ static inline double power_number(double a, double b) {
   }
   return b == 0.5 ? (a == (double)-INFINITY ? (double)INFINITY : sqrt(a) + 0.0) : pow(a, b);
 }
-static void power_f32(int64_t n, void *out, const void *const *in) {
+static void power_f32(int64_t n, void *const *out, const void *const *in) {
   const float *x1 = in[0], *x2 = in[1];
-  float *y = out;
+  float *y = out[0];
   bool squares = true;
   for (int64_t i = 0; i < n && squares; i++) {
     squares = x2[i] == 2;

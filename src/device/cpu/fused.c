@@ -10,12 +10,14 @@
 #include "device/cpu/walk.h"
 
 #define TILE 256    /* elements: 4 KiB of doubles for every two temporaries, so that they stay in L1 (kernels.md 6) */
-#define BLOCK 16384 /* elements per block of the pool, as for single kernels */
+#define SHARES 8    /* of few rows */
+#define BLOCK 16384 /* elements times ops per block of the pool */
 
 typedef struct fused {
   kl_walk walk;
   const kl_fused *f;
-  int64_t rows; /* of a product that are made at a time */
+  int64_t rows;  /* of a product that are made at a time */
+  int64_t block; /* elements per block of the pool */
 } fused;
 
 /* Elements [from, to) of the flattened space; `product`: where those of the product lie, if there is one. */
@@ -43,10 +45,14 @@ static void run_range(const fused *u, int64_t from, int64_t to, char *product) {
     for (int i = 0; i < f->nops; i++) {
       const kl_fused_op *op = &f->ops[i];
       const void *in[KL_TILE_MAX_INPUTS];
+      void *out[KL_TILE_MAX_OUTPUTS];
       for (int k = 0; k < op->nin; k++) {
         in[k] = operand[op->in[k]];
       }
-      op->tile(n, operand[op->out], in);
+      for (int k = 0; k < op->nout; k++) {
+        out[k] = operand[op->out[k]];
+      }
+      op->tile(n, out, in);
     }
     from += n;
     kl_walk_advance(w, n, index);
@@ -55,7 +61,7 @@ static void run_range(const fused *u, int64_t from, int64_t to, char *product) {
 
 static void run_block(void *context, int64_t block) {
   const fused *u = context;
-  run_range(u, block * BLOCK, kl_min_i64(u->walk.numel, (block + 1) * BLOCK), NULL);
+  run_range(u, block * u->block, kl_min_i64(u->walk.numel, (block + 1) * u->block), NULL);
 }
 
 /* Some rows of the product, and what follows them. */
@@ -82,11 +88,15 @@ void kl_tiles_run_fused(const kl_fused *f) {
   }
   if (f->product != NULL) {
     u.rows = KL_PRODUCT_BLOCK / f->shape.dim[1];
+    if (f->product->kernel->rows->in_parts(f->product)) { /* few rows: enough blocks for all threads */
+      u.rows = kl_min_i64(u.rows, kl_div_up(f->shape.dim[0], SHARES));
+    }
     f->product->kernel->rows->pack(f->product, f->packed);
     kl_pool_run(kl_div_up(f->shape.dim[0], u.rows), run_rows, &u);
   } else if (u.walk.numel * f->nops <= 2 * BLOCK) {
     run_range(&u, 0, u.walk.numel, NULL);
   } else {
-    kl_pool_run(kl_div_up(u.walk.numel, BLOCK), run_block, &u);
+    u.block = kl_max_i64(BLOCK / f->nops / TILE, 1) * TILE;
+    kl_pool_run(kl_div_up(u.walk.numel, u.block), run_block, &u);
   }
 }

@@ -96,11 +96,15 @@ typedef struct product {
   char *c;
   char *a_copy, *b_copy; /* scratch for gathered matrices */
   bool in_pool;          /* whole matrices are the pool's blocks */
+  bool by_depth;         /* K's blocks are shared out, each with a result of its own in `partial` */
+  int64_t length, parts; /* of such a block; how many there are */
+  char *partial;
 } product;
 
 #define BLAS_PRODUCT ((double)(1 << 28)) /* multiplications; from here on OpenBLAS */
-#define SERIAL_PRODUCT 400000            /* multiplications, some 5 us: below it the pool does not pay */
+#define SERIAL_PRODUCT 100000            /* multiplications, some 2 us: below it the pool does not pay */
 #define BLAS_SPLIT 256                   /* rows and columns of a block of the result */
+#define MOST_ROWS_BY_DEPTH 128           /* beyond, the partial results are more than the right side is */
 #define SPLIT_ROWS 256
 #define SPLIT_COLUMNS 128
 
@@ -162,6 +166,12 @@ static void make_product(const kl_call *c, product *p) {
   p->work = (double)p->m * (double)p->n * (double)p->k;
   p->blas =
       kl_dtype_is_float(p->dtype) && p->work >= BLAS_PRODUCT && kl_min_i64(p->m, p->n) >= 64 && kl_blas_available();
+  /* Few rows against a tall right side, as a dense layer's kernel is: who owns rows of it here owns the same rows when
+   * it is updated, and they stay in its cache (kernels.md 3). */
+  p->length = gemm_block_length(p->k);
+  p->parts = kl_div_up(p->k, p->length);
+  p->by_depth = kl_dtype_is_float(p->dtype) && !p->blas && p->batches == 1 && p->parts > 1 &&
+                p->m <= MOST_ROWS_BY_DEPTH && p->b.column_stride == 1 && p->work >= SERIAL_PRODUCT;
   p->a.gather = p->blas && !blas_layout(&p->a);
   p->b.gather = p->blas && !blas_layout(&p->b);
 }
@@ -223,6 +233,38 @@ static void run_block(void *context, int64_t block) {
   block_product(p, i, j, kl_min_i64(split_m, p->m - i), kl_min_i64(split_n, p->n - j));
 }
 
+/* The block's own product: one chain of FMAs for each element. */
+static void run_part(void *context, int64_t block) {
+  const product *p = context;
+  int64_t across = kl_div_up(p->n, SPLIT_COLUMNS), j = block % across * SPLIT_COLUMNS, k = block / across * p->length;
+  product part = *p;
+  part.k = kl_min_i64(p->k - k, p->length);
+  part.a.data += k * p->a.column_stride * (int64_t)p->size;
+  part.b.data += k * p->b.row_stride * (int64_t)p->size;
+  part.c = p->partial + block / across * p->m * p->n * (int64_t)p->size;
+  block_product(&part, 0, j, p->m, kl_min_i64(SPLIT_COLUMNS, p->n - j));
+}
+
+/* Partial results; by one thread alone the whole product at once, as the only part: its bits are the same. */
+static void make_parts(product *p) {
+  if (kl_pool_threads() == 1) {
+    p->c = p->partial;
+    block_product(p, 0, 0, p->m, p->n);
+  } else {
+    kl_pool_run(p->parts * kl_div_up(p->n, SPLIT_COLUMNS), run_part, p);
+  }
+}
+
+/* Adds up rows of the parts, in the order of K. */
+static void add_parts(const product *p, int64_t first, int64_t count, char *out) {
+  int64_t parts = kl_pool_threads() == 1 ? 1 : p->parts, each = p->m * p->n;
+  if (p->dtype == KL_FLOAT32) {
+    f32_add_parts(parts, each, count * p->n, (const float *)(const void *)p->partial + first * p->n, (void *)out);
+  } else {
+    f64_add_parts(parts, each, count * p->n, (const double *)(const void *)p->partial + first * p->n, (void *)out);
+  }
+}
+
 static void run_matrix(void *context, int64_t batch) {
   product p = *(const product *)context;
   int64_t a_offset = 0, b_offset = 0;
@@ -256,8 +298,14 @@ static kl_status run_matmul(const kl_call *c) {
   if (p.m == 0 || p.n == 0) {
     return KL_OK;
   }
+  if (p.by_depth && kl_pool_threads() > 1) {
+    p.partial = c->scratch;
+    make_parts(&p);
+    add_parts(&p, 0, p.m, p.c);
+    return KL_OK;
+  }
   /* Many small matrices are shared out whole; few large ones are cut up one after the other. */
-  p.in_pool = p.batches > 1 && !p.blas && p.work < 8 * SERIAL_PRODUCT && p.work * (double)p.batches >= SERIAL_PRODUCT;
+  p.in_pool = p.batches > 1 && !p.blas && p.work < 32 * SERIAL_PRODUCT && p.work * (double)p.batches >= SERIAL_PRODUCT;
   if (p.in_pool) {
     kl_pool_run(p.batches, run_matrix, &p);
   } else {
@@ -268,35 +316,70 @@ static kl_status run_matmul(const kl_call *c) {
   return KL_OK;
 }
 
+static size_t parts_bytes(const product *p) { return (size_t)(p->parts * p->m * p->n) * p->size; }
+
 static size_t matmul_scratch(const kl_call *c) {
   product p;
   make_product(c, &p);
+  if (p.by_depth) {
+    return parts_bytes(&p);
+  }
   return ((p.a.gather ? (size_t)(p.m * p.k) : 0) + (p.b.gather ? (size_t)(p.k * p.n) : 0)) * p.size;
 }
 
-/* By rows: one float product on our own tiles. */
+/* By rows: one float product on our own tiles.  What is packed is the right side, or the partial results. */
 static size_t rows_packed_bytes(const kl_call *c) {
   product p;
   make_product(c, &p);
   bool can = kl_dtype_is_float(p.dtype) && !p.blas && p.batches == 1 && p.batch_axes == 0 && c->in[0].shape.ndim == 2 &&
              c->in[1].shape.ndim == 2 && p.m > 0 && p.n > 0 && p.k > 0;
   const int64_t panel = 2 * KL_LANES; /* the wider of the two types */
-  return can ? (size_t)(kl_div_up(p.n, panel) * panel * p.k) * p.size : 0;
+  return can && p.by_depth ? parts_bytes(&p) : can ? (size_t)(kl_div_up(p.n, panel) * panel * p.k) * p.size : 0;
+}
+
+static bool rows_in_parts(const kl_call *c) {
+  product p;
+  make_product(c, &p);
+  return p.by_depth;
+}
+
+#define PACKED_COLUMNS 128 /* of the right side that one block of the pool packs; whole panels of both types */
+
+static void pack_block(void *context, int64_t block) {
+  const product *p = context;
+  const matrix *b = &p->b;
+  int64_t first = block * PACKED_COLUMNS, last = first + PACKED_COLUMNS;
+  if (p->dtype == KL_FLOAT32) {
+    const int64_t panel = 2 * KL_LANES;
+    f32_pack_panels(first / panel, last / panel, p->n, p->k, (const void *)b->data, b->row_stride, b->column_stride,
+                    (void *)p->partial);
+  } else {
+    const int64_t panel = 2 * KL_DLANES;
+    f64_pack_panels(first / panel, last / panel, p->n, p->k, (const void *)b->data, b->row_stride, b->column_stride,
+                    (void *)p->partial);
+  }
 }
 
 static void rows_pack(const kl_call *c, void *packed) {
   product p;
   make_product(c, &p);
-  if (p.dtype == KL_FLOAT32) {
-    f32_pack_all(p.n, p.k, (const void *)p.b.data, p.b.row_stride, p.b.column_stride, packed);
-  } else {
-    f64_pack_all(p.n, p.k, (const void *)p.b.data, p.b.row_stride, p.b.column_stride, packed);
+  if (p.by_depth) {
+    p.partial = packed;
+    make_parts(&p);
+    return;
   }
+  p.partial = packed;
+  kl_pool_run(kl_div_up(p.n, PACKED_COLUMNS), pack_block, &p);
 }
 
 static void rows_run(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out) {
   product p;
   make_product(c, &p);
+  if (p.by_depth) {
+    p.partial = (char *)packed;
+    add_parts(&p, first, count, out);
+    return;
+  }
   const char *a = p.a.data + first * p.a.row_stride * (int64_t)p.size;
   if (p.dtype == KL_FLOAT32) {
     f32_packed_rows(count, p.n, p.k, (const void *)a, p.a.row_stride, p.a.column_stride, packed, out);
@@ -305,6 +388,7 @@ static void rows_run(const kl_call *c, const void *packed, int64_t first, int64_
   }
 }
 
-static const kl_rows matmul_rows = {.packed_bytes = rows_packed_bytes, .pack = rows_pack, .run = rows_run};
+static const kl_rows matmul_rows = {
+    .packed_bytes = rows_packed_bytes, .in_parts = rows_in_parts, .pack = rows_pack, .run = rows_run};
 
 const kl_kernel KL_K(matmul) = {.run = run_matmul, .scratch = matmul_scratch, .rows = &matmul_rows};

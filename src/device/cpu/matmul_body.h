@@ -23,8 +23,10 @@ KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last,
   }
   for (int64_t k = 0; k < depth; k++) {
     V row[MAX_VECTORS];
-    __builtin_prefetch(b + 8 * rsb);
-    __builtin_prefetch(b + 8 * rsb + LANES);
+    if (rsb != vectors * LANES) { /* packed panels are in L1 */
+      __builtin_prefetch(b + 8 * rsb);
+      __builtin_prefetch(b + 8 * rsb + LANES);
+    }
 #pragma GCC unroll 8
     for (int v = 0; v < vectors; v++) {
       row[v] = v == vectors - 1 && last < LANES ? LOAD_PART(b + v * LANES, last) : LOAD(b + v * LANES);
@@ -109,9 +111,10 @@ static void NAME(pack)(int64_t depth, int64_t columns, const T *b, int64_t rsb, 
   }
 }
 
-/* All of b in panels: panel p, row k, column j at to[(p * depth + k) * PANEL + j]. */
-static void NAME(pack_all)(int64_t n, int64_t depth, const T *b, int64_t rsb, int64_t csb, T *to) {
-  for (int64_t j = 0; j < n; j += PANEL) {
+/* Panels [first, last) of b: panel p, row k, column j at to[(p * depth + k) * PANEL + j]. */
+static void NAME(pack_panels)(int64_t first, int64_t last, int64_t n, int64_t depth, const T *b, int64_t rsb,
+                              int64_t csb, T *to) {
+  for (int64_t j = first * PANEL; j < kl_min_i64(n, last * PANEL); j += PANEL) {
     NAME(pack)(depth, kl_min_i64(n - j, PANEL), b + j * csb, rsb, csb, to + j * depth);
   }
 }
@@ -177,6 +180,21 @@ static void NAME(product)(int64_t m, int64_t n, int64_t depth, const T *a, int64
         (kl_min_i64(m - i, TILE_ROWS), columns, k > 0, steps, a + i * rsa + k * csa, rsa, csa, from, from_stride,
          c + i * rsc + j, rsc);
       }
+    }
+  }
+}
+/* out = the sum of `parts` arrays that lie `each` elements apart, n elements of each, added in order. */
+static void NAME(add_parts)(int64_t parts, int64_t each, int64_t n, const T *from, T *out) {
+  for (int64_t i = 0; i < n; i += LANES) {
+    const int64_t left = n - i;
+    V sum = left < LANES ? LOAD_PART(from + i, left) : LOAD(from + i);
+    for (int64_t p = 1; p < parts; p++) {
+      sum += left < LANES ? LOAD_PART(from + p * each + i, left) : LOAD(from + p * each + i);
+    }
+    if (left < LANES) {
+      STORE_PART(out + i, sum, left);
+    } else {
+      STORE(out + i, sum);
     }
   }
 }

@@ -36,6 +36,7 @@ static struct {
   /* The region; written only while no block of the last one is left. */
   kl_block f;
   void *context;
+  int64_t blocks;
   claims claimed[MAX_THREADS];
   _Alignas(64) _Atomic int64_t finished; /* blocks done */
   _Alignas(64) atomic_uint generation;
@@ -103,6 +104,9 @@ static void wait_for_region(unsigned seen) {
   }
 }
 
+/* The first block that an owner has, of so many. */
+static int64_t first_block(int64_t blocks, int owner) { return blocks * owner / pool.threads; }
+
 /* Claims a block of `owner` in that generation; -1 if there is none left.  A claimed block keeps the region current
  * until it is done, so the region's fields may be read after the claim, and must not before. */
 static int64_t claim(int owner, unsigned generation) {
@@ -110,7 +114,7 @@ static int64_t claim(int owner, unsigned generation) {
   uint64_t seen = atomic_load_explicit(state, memory_order_acquire);
   while ((unsigned)(seen >> 32) == generation && (uint32_t)seen != 0) {
     if (atomic_compare_exchange_weak_explicit(state, &seen, seen - 1, memory_order_acq_rel, memory_order_acquire)) {
-      return owner + (int64_t)((uint32_t)seen - 1) * pool.threads;
+      return first_block(pool.blocks, owner + 1) - (int64_t)(uint32_t)seen;
     }
   }
   return -1;
@@ -230,9 +234,10 @@ void kl_pool_run(int64_t blocks, kl_block f, void *context) {
   unsigned next = atomic_load(&pool.generation) + 1;
   pool.f = f;
   pool.context = context;
+  pool.blocks = blocks;
   atomic_store_explicit(&pool.finished, 0, memory_order_relaxed);
   for (int i = 0; i < pool.threads; i++) {
-    uint64_t left = blocks > i ? (uint64_t)((blocks - i - 1) / pool.threads + 1) : 0;
+    uint64_t left = (uint64_t)(first_block(blocks, i + 1) - first_block(blocks, i));
     atomic_store_explicit(&pool.claimed[i].state, (uint64_t)next << 32 | left, memory_order_release);
   }
   work(0, publish());

@@ -1,10 +1,11 @@
 /* The thread pool: fixed blocks of work, each owned by one thread by its index.
  *
- * kl_pool_run(n, f, context) calls f(context, b) for b = 0 .. n-1.  Block b belongs to thread b mod threads, the caller
- * being thread 0, so that the same core meets the same piece of data in every pass (kernels.md 1); a thread that has
- * finished takes over blocks that others have not begun, so that a thread the system does not run holds nobody up.  How
- * work is cut into blocks never depends on the number of threads, so results do not.  Waiting threads spin for a while,
- * then sleep.  Workers have FTZ and DAZ set and all signals blocked. */
+ * kl_pool_run(n, f, context) calls f(context, b) for b = 0 .. n-1.  Each thread owns one run of neighbouring blocks,
+ * the caller being thread 0 and owning the first ones: passes that cut the same memory into other blocks still find
+ * most of it in the caches of the core that met it before (kernels.md 1).  A thread that has finished takes over blocks
+ * that others have not begun, so that a thread the system does not run holds nobody up.  How work is cut into blocks
+ * never depends on the number of threads, so results do not.  Waiting threads spin for a while, then sleep.  Workers
+ * have FTZ and DAZ set and all signals blocked. */
 #ifndef KL_DEVICE_CPU_POOL_H
 #define KL_DEVICE_CPU_POOL_H
 

@@ -11,8 +11,8 @@
 #include "device/cpu/simd.h"
 #include "device/cpu/tiles.h"
 
-#define BLOCK 8192   /* elements per block of the pool; a multiple of 4 */
-#define SERIAL 32768 /* elements: below it the pool does not pay */
+#define BLOCK 8192  /* elements per block of the pool; a multiple of 4 */
+#define SERIAL 8192 /* elements: below it the pool does not pay */
 
 typedef struct draw {
   const kl_call *c;
@@ -289,32 +289,39 @@ static kl_status run_permutation(const kl_call *c) {
 }
 const kl_kernel KL_K(random_permutation) = {.run = run_permutation};
 
-/* Inputs: x (here contiguous), key, rate.  The product is computed either way: which elements are dropped no processor
- * can foresee, and a branch would cost more. */
+/* Inputs: x (here contiguous), key, rate; outputs: y, and what is kept, a byte an element.  The product is computed
+ * either way: which elements are dropped no processor can foresee, and a branch would cost more. */
 static void dropout_f32(const draw *d, int64_t from, int64_t to) {
   const float *x = d->c->in[0].data;
   float *y = d->c->out[0].data;
+  uint8_t *kept = d->c->out[1].data;
   const uint64_t bound = bound_of(d->a);
   const uint32_t last = (uint32_t)(bound - 1); /* bound > 0 */
-  const float keep = (float)(1 / (1 - d->a));
+  const float scale = (float)(1 / (1 - d->a));
   if (bound == 0) {
     for (int64_t i = from; i < to; i++) {
-      y[i] = x[i] * keep;
+      y[i] = x[i] * scale;
+      kept[i] = 1;
     }
     return;
   }
   FOR_WORDS(d, from, to, {
-    const float kept = x[i] * keep;
-    y[i] = word <= last ? 0.0f : kept;
+    const float scaled = x[i] * scale;
+    kept[i] = word > last;
+    y[i] = word > last ? scaled : 0.0f;
   })
 }
 
 static void dropout_f64(const draw *d, int64_t from, int64_t to) {
   const double *x = d->c->in[0].data;
   double *y = d->c->out[0].data;
+  uint8_t *kept = d->c->out[1].data;
   uint64_t bound = bound_of(d->a);
-  double keep = 1 / (1 - d->a);
-  FOR_WORDS(d, from, to, { y[i] = word < bound ? 0.0 : x[i] * keep; })
+  double scale = 1 / (1 - d->a);
+  FOR_WORDS(d, from, to, {
+    kept[i] = word >= bound;
+    y[i] = word >= bound ? x[i] * scale : 0.0;
+  })
 }
 
 static kl_status run_dropout(const kl_call *c) {

@@ -7,55 +7,55 @@
 
 #include "device/cpu/simd.h"
 
-#define KL_PLAIN_UNARY(name, from, to, formula)                   \
-  static void name(int64_t n, void *out, const void *const *in) { \
-    const from *x = in[0];                                        \
-    to *y = out;                                                  \
-    for (int64_t i = 0; i < n; i++) {                             \
-      const from a = x[i];                                        \
-      y[i] = (to)(formula);                                       \
-    }                                                             \
+#define KL_PLAIN_UNARY(name, from, to, formula)                          \
+  static void name(int64_t n, void *const *out, const void *const *in) { \
+    const from *x = in[0];                                               \
+    to *y = out[0];                                                      \
+    for (int64_t i = 0; i < n; i++) {                                    \
+      const from a = x[i];                                               \
+      y[i] = (to)(formula);                                              \
+    }                                                                    \
   }
 
-#define KL_PLAIN_BINARY(name, from, to, formula)                  \
-  static void name(int64_t n, void *out, const void *const *in) { \
-    const from *x1 = in[0], *x2 = in[1];                          \
-    to *y = out;                                                  \
-    for (int64_t i = 0; i < n; i++) {                             \
-      const from a = x1[i], b = x2[i];                            \
-      y[i] = (to)(formula);                                       \
-    }                                                             \
+#define KL_PLAIN_BINARY(name, from, to, formula)                         \
+  static void name(int64_t n, void *const *out, const void *const *in) { \
+    const from *x1 = in[0], *x2 = in[1];                                 \
+    to *y = out[0];                                                      \
+    for (int64_t i = 0; i < n; i++) {                                    \
+      const from a = x1[i], b = x2[i];                                   \
+      y[i] = (to)(formula);                                              \
+    }                                                                    \
   }
 
-#define KL_PLAIN_TERNARY(name, from, to, formula)                 \
-  static void name(int64_t n, void *out, const void *const *in) { \
-    const from *x1 = in[0], *x2 = in[1], *x3 = in[2];             \
-    to *y = out;                                                  \
-    for (int64_t i = 0; i < n; i++) {                             \
-      const from a = x1[i], b = x2[i], c = x3[i];                 \
-      y[i] = (to)(formula);                                       \
-    }                                                             \
+#define KL_PLAIN_TERNARY(name, from, to, formula)                        \
+  static void name(int64_t n, void *const *out, const void *const *in) { \
+    const from *x1 = in[0], *x2 = in[1], *x3 = in[2];                    \
+    to *y = out[0];                                                      \
+    for (int64_t i = 0; i < n; i++) {                                    \
+      const from a = x1[i], b = x2[i], c = x3[i];                        \
+      y[i] = (to)(formula);                                              \
+    }                                                                    \
   }
 
-#define KL_VECTOR_UNARY(name, formula)                            \
-  static void name(int64_t n, void *out, const void *const *in) { \
-    const float *x = in[0];                                       \
-    float *y = out;                                               \
-    int64_t i = 0;                                                \
-    for (; i + KL_LANES <= n; i += KL_LANES) {                    \
-      const kl_vf a = vf_load(x + i);                             \
-      vf_store(y + i, (formula));                                 \
-    }                                                             \
-    if (i < n) {                                                  \
-      const kl_vf a = vf_load_part(x + i, n - i);                 \
-      vf_store_part(y + i, (formula), n - i);                     \
-    }                                                             \
+#define KL_VECTOR_UNARY(name, formula)                                   \
+  static void name(int64_t n, void *const *out, const void *const *in) { \
+    const float *x = in[0];                                              \
+    float *y = out[0];                                                   \
+    int64_t i = 0;                                                       \
+    for (; i + KL_LANES <= n; i += KL_LANES) {                           \
+      const kl_vf a = vf_load(x + i);                                    \
+      vf_store(y + i, (formula));                                        \
+    }                                                                    \
+    if (i < n) {                                                         \
+      const kl_vf a = vf_load_part(x + i, n - i);                        \
+      vf_store_part(y + i, (formula), n - i);                            \
+    }                                                                    \
   }
 
 #define KL_VECTOR_BINARY(name, formula)                                             \
-  static void name(int64_t n, void *out, const void *const *in) {                   \
+  static void name(int64_t n, void *const *out, const void *const *in) {            \
     const float *x1 = in[0], *x2 = in[1];                                           \
-    float *y = out;                                                                 \
+    float *y = out[0];                                                              \
     int64_t i = 0;                                                                  \
     for (; i + KL_LANES <= n; i += KL_LANES) {                                      \
       const kl_vf a = vf_load(x1 + i), b = vf_load(x2 + i);                         \

@@ -8,12 +8,13 @@
 #include "device/cpu/walk.h"
 
 #define BLOCK 16384 /* elements per block of the pool */
-#define OPERANDS (KL_TILE_MAX_INPUTS + 1)
+#define OPERANDS (KL_TILE_MAX_INPUTS + KL_TILE_MAX_OUTPUTS)
 
-/* View 0 is the output. */
+/* The first `nout` views are the outputs. */
 typedef struct tiles {
   kl_walk walk;
   kl_tile tile;
+  int nout;
 } tiles;
 
 /* Elements [from, to) of the flattened space. */
@@ -34,14 +35,19 @@ static void run_range(const tiles *t, int64_t from, int64_t to) {
       n = kl_min_i64(n, KL_TILE);
     }
     const void *in[KL_TILE_MAX_INPUTS];
-    for (int v = 1; v < w->nviews; v++) {
-      in[v - 1] = kl_walk_gather(w, v, kl_walk_address(w, v, index), n, buffers[v], KL_TILE, &filled[v]);
+    void *out[KL_TILE_MAX_OUTPUTS];
+    for (int v = t->nout; v < w->nviews; v++) {
+      in[v - t->nout] = kl_walk_gather(w, v, kl_walk_address(w, v, index), n, buffers[v], KL_TILE, &filled[v]);
     }
-    char *place = kl_walk_address(w, 0, index);
-    bool direct = w->strides[0][inner] == (int64_t)w->size[0];
-    t->tile(n, direct ? place : buffers[0], in);
-    if (!direct) {
-      kl_walk_copy(place, w->strides[0][inner], buffers[0], (int64_t)w->size[0], n, w->size[0]);
+    for (int v = 0; v < t->nout; v++) {
+      out[v] = w->strides[v][inner] == (int64_t)w->size[v] ? kl_walk_address(w, v, index) : buffers[v];
+    }
+    t->tile(n, out, in);
+    for (int v = 0; v < t->nout; v++) {
+      if (out[v] == buffers[v]) {
+        kl_walk_copy(kl_walk_address(w, v, index), w->strides[v][inner], buffers[v], (int64_t)w->size[v], n,
+                     w->size[v]);
+      }
     }
     from += n;
     kl_walk_advance(w, n, index);
@@ -56,8 +62,11 @@ static void run_block(void *context, int64_t block) {
 kl_status kl_tiles_run(const kl_call *c, kl_tile tile) {
   tiles t;
   t.tile = tile;
+  t.nout = c->nout;
   kl_walk_begin(&t.walk);
-  kl_walk_add(&t.walk, &c->out[0]);
+  for (int i = 0; i < c->nout; i++) {
+    kl_walk_add(&t.walk, &c->out[i]);
+  }
   for (int i = 0; i < c->nin; i++) {
     kl_walk_add(&t.walk, &c->in[i]);
   }
@@ -81,9 +90,9 @@ kl_status kl_tiles_run_elementwise(const kl_call *c) {
   return kl_tiles_run(c, tile);
 }
 
-static void tile_copy1(int64_t n, void *out, const void *const *in) { memcpy(out, in[0], (size_t)n); }
-static void tile_copy4(int64_t n, void *out, const void *const *in) { memcpy(out, in[0], (size_t)n * 4); }
-static void tile_copy8(int64_t n, void *out, const void *const *in) { memcpy(out, in[0], (size_t)n * 8); }
+static void tile_copy1(int64_t n, void *const *out, const void *const *in) { memcpy(out[0], in[0], (size_t)n); }
+static void tile_copy4(int64_t n, void *const *out, const void *const *in) { memcpy(out[0], in[0], (size_t)n * 4); }
+static void tile_copy8(int64_t n, void *const *out, const void *const *in) { memcpy(out[0], in[0], (size_t)n * 8); }
 
 void kl_tiles_copy(const kl_view *from, const kl_view *to) {
   size_t size = kl_dtype_size(from->dtype);

@@ -10,7 +10,7 @@
 
 #define KL_TILE 256 /* elements per buffered tile */
 
-/* Applies `tile` to the inputs of `c`, all of the output's shape, and writes output 0. */
+/* Applies `tile` to the inputs of `c`, all of the outputs' shape, and writes the outputs. */
 kl_status kl_tiles_run(const kl_call *c, kl_tile tile);
 
 /* The `run` of an elementwise kernel: the tile for the dtype of the last input. */

@@ -105,6 +105,13 @@ return {
      reference = function(a) return nd.map(function(b) return 3 / b end, a.x2) end},
     errors = {refuses_shapes(kl.divide)},
   },
+  divide_no_nan = {
+    {elementwise = function(a, b) return a / b end, names = two, ulps = rounded, domains = {{}, {low = 0.3, high = 2}}},
+    {inputs = {x1 = {{4}, 1, 2}, x2 = {values = {2, 0, -4, 0}}}, ulps = rounded,
+     gradient = false, why = "0 is an edge: differences across it are infinite",
+     reference = function(a) return nd.map(function(x, y) return y == 0 and 0 or x / y end, a.x1, a.x2) end},
+    errors = {refuses_shapes(kl.divide_no_nan)},
+  },
   floor_divide = {
     {elementwise = function(a, b) return math.floor(a / b) end, names = two, ulps = 0,
      domains = {{low = -5, high = 5}, {low = 0.3, high = 2}},
