@@ -172,16 +172,21 @@ static void check_variables(check *c) {
     if (written->place != KL_PLACE_VARIABLE || l->fresh[written->number]) {
       continue;
     }
-    int group = l->items[written->writer].group;
+    const kl_item *writer = &l->items[written->writer];
+    int group = writer->group;
     if (group <= last_check) {
       complain(c, "variable %d is written in group %d and a value may be refused in %d", written->number, group,
                last_check);
     }
     for (int i = 0; i < l->nitems; i++) {
       const kl_item *item = &l->items[i];
-      for (int k = 0; k < item->nin && item->live && item->group > group; k++) {
+      for (int k = 0; k < item->nin && item->live; k++) {
         const kl_buffer *read = &l->buffers[item->in[k].buffer];
-        if (read->place == KL_PLACE_EXTERNAL &&
+        /* in one walk: no later than the write, and at the same element */
+        bool late = item->group > group ||
+                    (item->group == group &&
+                     (item->order > writer->order || item->in[k].offset != 0 || !kl_value_is_dense(&item->in[k])));
+        if (late && read->place == KL_PLACE_EXTERNAL &&
             l->program->externals[read->number]->variable == l->program->variables[written->number]) {
           complain(c, "item %d reads the old value of variable %d after it is gone", i, written->number);
         }
