@@ -29,8 +29,8 @@ static const char help[] =
     "\n"
     "Environment: KL_THREADS (number of threads), KL_CPU (baseline, avx2, avx512), KL_DATA_PATH (folders of data "
     "files),\n"
-    "KL_EAGER=1 (steps run operation by operation, for finding errors), KL_LUA_PATH (kl's own Lua files, for its\n"
-    "development).\n"
+    "KL_EAGER=1 (steps run operation by operation, for finding errors), KL_DEBUG=2 (prints what becomes of a step),\n"
+    "KL_LUA_PATH (kl's own Lua files, for its development).\n"
     "Exit status: 0, 1 if the script failed, 2 if the command line is wrong.\n";
 
 static int usage(const char *format, const char *what) {

@@ -89,7 +89,8 @@ Mine{name = "mine"}(kl.ones{2, 3})
     os.remove(path)
   end)
 
-  for variable, values in pairs{KL_THREADS = {"0", "many", "2x", "-1", "300", "1e3"}, KL_CPU = {"avx3", "AVX2", "none"}} do
+  for variable, values in pairs{KL_THREADS = {"0", "many", "2x", "-1", "300", "1e3"}, KL_CPU = {"avx3", "AVX2", "none"},
+    KL_DEBUG = {"3", "all", "-1"}} do
     it("refuses what " .. variable .. " cannot be", function()
       for _, value in ipairs(values) do
         local output, status = program.run([[require "kl"]], "", variable .. "=" .. value)

@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "bind/plans.h"
 #include "graph/plan.h"
 #include "graph/replay.h"
 #include "graph/trace.h"
+#include "op/journal.h"
 #include "op/profile.h"
 
 #define MAX_DEPTH 16 /* of structures that a step returns */
@@ -24,6 +26,13 @@ static bool is_eager(void) {
     eager = value != NULL && *value != '\0' && strcmp(value, "0") != 0;
   }
   return eager != 0;
+}
+
+/* Inside a step a function is part of it; under a tape that is recording already it runs at once, so that the tape sees
+ * values. */
+static bool may_record(void) {
+  const kl_context *c = kl_context_now;
+  return c->recorder == NULL && c->watchers == NULL && !(c->journal != NULL && c->journal->immediate) && !is_eager();
 }
 
 /* Calls visit for every tensor handle in the value on top of the stack, through tables.  [-0, +0] */
@@ -119,10 +128,11 @@ static kl_trace *ending;
 
 static int protected_finish(lua_State *L) { return finish(L, ending, 1) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
 
-/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back.  A status of
- * Lua's.  *known: the plan that ran knows its sources. */
-static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f, bool *known) {
+/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back; `function` is
+ * the index of the step's.  A status of Lua's.  *known: the plan that ran knows its sources. */
+static int end_step(lua_State *L, kl_trace *trace, int first, int function, lua_CFunction f, bool *known) {
   int status = LUA_ERRMEM;
+  uint64_t plans_made = kl_plan_get_stats().misses;
   if (lua_checkstack(L, 4)) {
     lua_pushcfunction(L, f);
     lua_insert(L, first);
@@ -133,17 +143,23 @@ static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f, b
     lua_pushliteral(L, "not enough memory");
   }
   *known = kl_trace_sources_known(trace);
+  if (status != LUA_OK) {
+    kl_trace_abandon(trace);
+  }
   give_back(trace);
+  if (status == LUA_OK && kl_plan_get_stats().misses > plans_made) {
+    kl_bind_note_plan(L, function);
+  }
   return status;
 }
 
-static kl_trace *begin_step(lua_State *L) {
+static kl_trace *begin_step(lua_State *L, const void *function) {
   kl_trace *trace = spare;
   spare = NULL;
   if (trace == NULL && kl_trace_new(&trace) != KL_OK) {
     kl_bind_raise(L);
   }
-  kl_trace_begin(trace);
+  kl_trace_begin(trace, function);
   return trace;
 }
 
@@ -152,15 +168,13 @@ int kl_bind_call_step(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   kl_bind_enter(L);
   int nargs = lua_gettop(L) - 2;
-  lua_pushvalue(L, 2);
-  lua_insert(L, 1); /* function, handler, function, arguments */
-  /* Inside a step the function is part of it; under a tape that is recording already it runs at once, so that the tape
-   * sees values. */
-  bool recorded = kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager();
+  bool recorded = may_record();
   kl_profile_span span = kl_profile_begin_step();
+  lua_pushvalue(L, 2);
+  lua_insert(L, 2); /* handler, function, function, arguments */
   uint64_t shapes = recorded ? kl_bind_begin_sources(L, 3) : 0;
-  kl_trace *trace = recorded ? begin_step(L) : NULL;
-  int status = lua_pcall(L, nargs, LUA_MULTRET, 2);
+  kl_trace *trace = recorded ? begin_step(L, lua_topointer(L, 2)) : NULL;
+  int status = lua_pcall(L, nargs, LUA_MULTRET, 1);
   if (recorded) {
     kl_bind_end_sources();
   }
@@ -169,13 +183,13 @@ int kl_bind_call_step(lua_State *L) {
     kl_trace_end(trace);
     bool known = false;
     if (status != LUA_OK) {
-      kl_trace_run(trace);
+      kl_trace_fail(trace);
       give_back(trace);
-    } else if (end_step(L, trace, 3, protected_finish, &known) != LUA_OK) {
+    } else if (end_step(L, trace, 3, 2, protected_finish, &known) != LUA_OK) {
       kl_profile_end_step(&span, KL_SPAN_RECORDED);
       return lua_error(L);
     }
-    kl_bind_note_sources(L, 1, known, shapes);
+    kl_bind_note_sources(L, 2, known, shapes);
   }
   kl_profile_end_step(&span, recorded ? KL_SPAN_RECORDED : KL_SPAN_IMMEDIATE);
   lua_pushboolean(L, status == LUA_OK);
@@ -263,7 +277,7 @@ int kl_bind_capture_step(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_checktype(L, 3, LUA_TTABLE);
   kl_bind_enter(L);
-  if (kl_context_now->recorder != NULL || kl_context_now->watchers != NULL || is_eager()) {
+  if (!may_record()) {
     return kl_bind_error(L, "a step cannot be captured inside another step or under a tape");
   }
   kl_replay **slot = lua_newuserdatauv(L, sizeof *slot, 0);
@@ -275,7 +289,7 @@ int kl_bind_capture_step(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_insert(L, 6);
   kl_profile_span span = kl_profile_begin_step();
-  kl_trace *trace = begin_step(L);
+  kl_trace *trace = begin_step(L, lua_topointer(L, 2));
   kl_trace_refuse_reads(trace);
   kl_bind_capture_sources(); /* a recording to be replayed is new by definition */
   int status = lua_pcall(L, lua_gettop(L) - 6, LUA_MULTRET, 1);
@@ -283,7 +297,7 @@ int kl_bind_capture_step(lua_State *L) {
   kl_bind_enter(L);
   kl_trace_end(trace);
   if (status != LUA_OK) {
-    kl_trace_run(trace);
+    kl_trace_fail(trace);
     give_back(trace);
     kl_profile_end_step(&span, KL_SPAN_RECORDED);
     lua_pushboolean(L, false);
@@ -291,7 +305,7 @@ int kl_bind_capture_step(lua_State *L) {
     return 2;
   }
   bool known;
-  status = end_step(L, trace, 1, protected_capture, &known);
+  status = end_step(L, trace, 1, 2, protected_capture, &known);
   kl_profile_end_step(&span, KL_SPAN_RECORDED);
   if (status != LUA_OK) {
     return lua_error(L);
@@ -343,7 +357,7 @@ static int run_replay(lua_State *L) {
 /* core.may_capture(): a step would be recorded if it began now. */
 static int may_capture(lua_State *L) {
   kl_bind_enter(L);
-  lua_pushboolean(L, kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager());
+  lua_pushboolean(L, may_record());
   return 1;
 }
 
@@ -358,21 +372,6 @@ static int keep(lua_State *L) {
     kl_bind_promote(L, 1);
   }
   lua_settop(L, 1);
-  return 1;
-}
-
-/* kl.plans(): what the cache of plans has done. */
-static int plans(lua_State *L) {
-  kl_plan_stats s = kl_plan_get_stats();
-  lua_createtable(L, 0, 4);
-  const struct {
-    const char *name;
-    uint64_t value;
-  } fields[] = {{"hits", s.hits}, {"misses", s.misses}, {"plans", (uint64_t)s.plans}, {"arena_bytes", s.arena_bytes}};
-  for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-    lua_pushinteger(L, (lua_Integer)fields[i].value);
-    lua_setfield(L, -2, fields[i].name);
-  }
   return 1;
 }
 
@@ -413,8 +412,7 @@ void kl_bind_open_step(lua_State *L, int core) {
   lua_setfield(L, -2, "run");
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
-  lua_pushcfunction(L, plans);
-  lua_setfield(L, core, "plans");
+  kl_bind_open_plans(L, core);
   lua_pushcfunction(L, forget);
   lua_setfield(L, core, "forget_plans");
   lua_getfield(L, core, "tensor_methods");

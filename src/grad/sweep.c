@@ -10,6 +10,7 @@
 #include "grad/idmap.h"
 #include "op/apply.h"
 #include "op/build.h"
+#include "op/record.h"
 
 struct kl_sweep {
   kl_idmap map;    /* id -> kl_tensor *, owned */
@@ -97,6 +98,18 @@ static kl_status seed(kl_sweep *s, kl_tensor *target, kl_tensor *seed_given) {
   return b.status;
 }
 
+/* In a guarded step a target that is not finite is refused, before anything is done with its gradients. */
+static kl_status check_target(kl_tensor *target) {
+  kl_attr what = {.n = 1, .given = 1, .v = {1}};
+  kl_tensor *fine;
+  if (kl_context_now->journal == NULL || !kl_dtype_is_float((kl_dtype)target->dtype)) {
+    return KL_OK;
+  }
+  KL_TRY(kl_apply1(&kl_op_check_finite, 1, &target, &what, &fine));
+  kl_tensor_release(fine);
+  return KL_OK;
+}
+
 kl_status kl_sweep_new(const kl_tape *tape, int ntargets, kl_tensor *const *targets, kl_tensor *const *seeds,
                        int nsources, kl_tensor *const *sources, kl_sweep **out) {
   *out = NULL;
@@ -116,6 +129,9 @@ kl_status kl_sweep_new(const kl_tape *tape, int ntargets, kl_tensor *const *targ
     s->nodes[s->next] = kl_node_retain(kl_tape_node(tape, s->next));
   }
   kl_status status = mark_paths(s, nsources, sources);
+  for (int i = 0; i < ntargets && status == KL_OK; i++) {
+    status = check_target(targets[i]);
+  }
   for (int i = 0; i < ntargets && status == KL_OK; i++) {
     status = seed(s, targets[i], seeds == NULL ? NULL : seeds[i]);
   }

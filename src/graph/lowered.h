@@ -78,10 +78,14 @@ typedef struct kl_lowered {
 } kl_lowered;
 
 kl_status kl_lower(kl_lowered *l, const kl_trace *trace, const kl_program *program);
+kl_status kl_pass_common(kl_lowered *l);
 kl_status kl_pass_live(kl_lowered *l);
 kl_status kl_pass_schedule(kl_lowered *l);
 kl_status kl_pass_join(kl_lowered *l);
 kl_status kl_pass_place(kl_lowered *l);
+
+/* Lowering and all passes. */
+kl_status kl_passes_run(kl_lowered *l, const kl_trace *trace, const kl_program *program);
 
 /* The window as a kernel sees it, without an address. */
 void kl_lowered_view(const kl_value *v, kl_view *view);

@@ -7,9 +7,21 @@
 #include "op/apply.h"
 #include "op/assign.h"
 
+/* Room for one more step. */
+static kl_status grow_steps(kl_trace *t) {
+  if (t->count == KL_TRACE_MOST_STEPS) {
+    t->too_long = true;
+    return kl_fail(KL_ESTATE,
+                   "this step has recorded %d operations, the most there can be: has a loop in it no end?  Nothing of "
+                   "the step was done.  A long loop is better outside the step, around it",
+                   KL_TRACE_MOST_STEPS);
+  }
+  return kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity);
+}
+
 static kl_status record(kl_recorder *r, kl_node *node, kl_tensor *const *out) {
   kl_trace *t = (kl_trace *)r;
-  KL_TRY(kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(grow_steps(t));
   KL_TRY(kl_alloc_grow((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + node->nout, &t->tensor_capacity));
   node->mark = t->tensor_count;
   t->steps[t->count++] = (kl_step){.node = kl_node_retain(node), .first = t->tensor_count};
@@ -93,7 +105,7 @@ static kl_status name_after(const kl_tensor *value, kl_variable *v, kl_tensor **
 
 static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   kl_trace *t = (kl_trace *)r;
-  KL_TRY(kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(grow_steps(t));
   KL_TRY(kl_alloc_grow((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 3, &t->tensor_capacity));
   KL_TRY(kl_alloc_grow((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
   kl_tensor *named;
@@ -136,9 +148,10 @@ kl_status kl_trace_new(kl_trace **out) {
   return KL_OK;
 }
 
-void kl_trace_begin(kl_trace *t) {
+void kl_trace_begin(kl_trace *t, const void *step) {
   static uint64_t next_serial = 1;
   t->recorder.serial = next_serial++;
+  t->step = step;
   t->context = kl_context_now;
   t->context->recorder = &t->recorder;
 }
@@ -161,7 +174,7 @@ void kl_trace_clear(kl_trace *t) {
     kl_generator_release(t->draws[i].generator);
     kl_tensor_release(t->draws[i].key);
   }
-  t->draw_count = 0;
+  t->draw_count = t->draws_done = 0;
   for (int64_t i = 0; i < t->count; i++) {
     const kl_step *s = &t->steps[i];
     int n = s->node != NULL ? s->node->nout : 3;
@@ -180,7 +193,7 @@ void kl_trace_clear(kl_trace *t) {
   }
   t->sources_known = false;
   t->count = t->done = t->tensor_count = t->version_count = t->kept_count = t->reads = 0;
-  t->recorder.no_reads = false;
+  t->recorder.no_reads = t->too_long = false;
 }
 
 void kl_trace_release(kl_trace *t) {
@@ -213,7 +226,7 @@ static kl_status run_node(kl_trace *t, const kl_step *s) {
 
 kl_status kl_trace_run(kl_trace *t) {
   kl_context *context = kl_context_now;
-  kl_context plain = {0};
+  kl_context plain = {.journal = context->journal};
   kl_status status = KL_OK;
   kl_context_now = &plain;
   while (t->done < t->count && status == KL_OK) {
@@ -236,7 +249,25 @@ kl_status kl_trace_run(kl_trace *t) {
     t->done += status == KL_OK;
   }
   kl_context_now = context;
+  t->draws_done = t->draw_count;
   return status;
+}
+
+void kl_trace_abandon(kl_trace *t) {
+  for (; t->done < t->count && t->draw_count > t->draws_done; t->draw_count--) {
+    kl_draw *d = &t->draws[t->draw_count - 1];
+    d->generator->counter -= (uint64_t)d->n;
+    kl_generator_release(d->generator);
+    kl_tensor_release(d->key);
+  }
+}
+
+void kl_trace_fail(kl_trace *t) {
+  if (t->too_long) {
+    kl_trace_abandon(t);
+  } else {
+    kl_trace_run(t);
+  }
 }
 
 kl_status kl_trace_keep(kl_trace *t, kl_tensor *tensor) {

@@ -257,6 +257,9 @@ static kl_node *new_node(const kl_op *op, const arguments *a, const kl_attr *att
 /* A node whose outputs have no value: of a functional graph, or for the recorder. */
 static kl_status defer(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
                        kl_recorder *recorder, kl_tensor **out) {
+  for (int i = 0; i < nout && recorder != NULL; i++) { /* as making the outputs would */
+    KL_TRY(kl_shape_check_size("kl", &specs[i].shape, kl_dtype_size(specs[i].dtype)));
+  }
   kl_node *node = new_node(op, a, attrs, nout, specs);
   if (node == NULL) {
     return KL_ENOMEM;

@@ -9,6 +9,7 @@
 #include "tensor/variable.h"
 
 struct kl_generator;
+struct kl_journal;
 
 /* A tape that is recording. */
 typedef struct kl_watcher {
@@ -48,10 +49,11 @@ typedef struct kl_recorder {
 #define KL_SOURCE_PHASE(source) ((source)&0xc0000000u)
 
 typedef struct kl_context {
-  kl_watcher *watchers;  /* innermost first; NULL: none */
-  kl_recorder *recorder; /* NULL: immediate mode */
-  int building;          /* > 0 while a functional graph is built: nothing draws, nothing is assigned */
-  uint32_t source;       /* of the ops that pass the door now */
+  kl_watcher *watchers;       /* innermost first; NULL: none */
+  kl_recorder *recorder;      /* NULL: immediate mode */
+  int building;               /* > 0 while a functional graph is built: nothing draws, nothing is assigned */
+  struct kl_journal *journal; /* of a guarded step (op/journal.h), or NULL */
+  uint32_t source;            /* of the ops that pass the door now */
 } kl_context;
 
 extern kl_context *kl_context_now;

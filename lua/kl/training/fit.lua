@@ -85,6 +85,19 @@ local function stream(source, first_epoch, steps)
   }
 end
 
+--- Gives back the tensors of a step that was replayed, which nobody else has seen: the next step takes their memory, and a run
+--- of such steps does not grow until the collector comes.
+local function release(tensors)
+  for _, value in pairs(tensors) do
+    local kind = core.kind(value)
+    if kind == "tensor" then
+      value:free()
+    elseif kind == nil and type(value) == "table" then
+      release(value)
+    end
+  end
+end
+
 local fit_params = args.params{{"x"}, {"y"}, {"batch_size"}, {"epochs", 1}, {"verbose", "auto"}, {"callbacks"},
   {"validation_split", 0.0}, {"validation_data"}, {"shuffle"}, {"class_weight"}, {"sample_weight"},
   {"initial_epoch", 0}, {"steps_per_epoch"}, {"validation_steps"}, {"validation_batch_size"}, {"validation_freq", 1}}
@@ -149,7 +162,7 @@ function methods:fit(given)
   self.stop_training = false
   list:train(function()
     list:call("on_train_begin", {})
-    local epoch_logs = {}
+    local epoch_logs, first, spare = {}, nil, {}
     for epoch = o.initial_epoch + 1, epochs do
       self:reset_metrics()
       list:call("on_epoch_begin", epoch, {})
@@ -159,10 +172,16 @@ function methods:fit(given)
       local quiet = source.own_code and not list:runs_user_code()
       for data, sample_of in function() return batch_stream.next(step) end do
         list:call("on_train_batch_begin", step, {})
-        scalars = self:_run_train_step(data, quiet and step > 1)
+        local replayed
+        release(spare) -- of the step before: an epoch's last are still to be read
+        scalars, replayed = self:_run_train_step(data, quiet and step > 1,
+          function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of)
         self.built = true
-        logs.check_finite(self, scalars, (" at step %d of epoch %d"):format(step, epoch), data, sample_of)
+        logs.check_names(self, "train_step", first, scalars, step)
+        first = first or scalars
         list:call_with_scalars("on_train_batch_end", step, scalars)
+        spare = replayed and scalars or {}
+        if replayed and source.owns_batches then release(data) end
         step = step + 1
         if self.stop_training then break end
       end
@@ -187,16 +206,22 @@ function methods:_evaluate(source, steps, list)
   self:reset_metrics()
   list:call("on_test_begin", {})
   local next_batch = source:open(0)
-  local scalars
+  local scalars, first, replayed
+  local spare = {}
   local step = 1
   local quiet = source.own_code and not list:runs_user_code()
   while not steps or step <= steps do
     local data = next_batch()
     if data == nil then break end
     list:call("on_test_batch_begin", step, {})
-    scalars = self:_run_test_step(data, quiet and step > 1)
+    release(spare)
+    scalars, replayed = self:_run_test_step(data, quiet and step > 1)
     self.built = true
+    logs.check_names(self, "test_step", first, scalars, step)
+    first = first or scalars
     list:call_with_scalars("on_test_batch_end", step, scalars)
+    spare = replayed and scalars or {}
+    if replayed and source.owns_batches then release(data) end
     step = step + 1
   end
   if not scalars then errors.fail("evaluate: the data set gave no batch") end
@@ -244,7 +269,7 @@ function methods:predict(given)
       local data = next_batch()
       if data == nil then break end
       list:call("on_predict_batch_begin", step, {})
-      local outputs = self:_run_predict_step(data, quiet and step > 1)
+      local outputs, replayed = self:_run_predict_step(data, quiet and step > 1)
       self.built = true
       form = outputs
       for i, leaf in ipairs(tree.flatten(outputs)) do
@@ -252,6 +277,7 @@ function methods:predict(given)
         table.insert(collected[i], leaf)
       end
       list:call("on_predict_batch_end", step, {outputs = outputs})
+      if replayed and source.owns_batches then release(data) end
       step = step + 1
     end
     if form == nil then errors.fail("predict: the data set gave no batch") end
@@ -282,7 +308,6 @@ function methods:train_on_batch(given)
   self:reset_metrics()
   local scalars = self:_run_train_step(data)
   self.built = true
-  logs.check_finite(self, scalars, "", data)
   return logs.numbers(scalars)
 end
 
