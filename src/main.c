@@ -16,15 +16,21 @@
 static const char help[] =
     "kl: train models written in Lua\n"
     "\n"
-    "  kl run [--threads N] FILE [ARGUMENTS]   run a script; it finds its arguments in `arg`\n"
-    "  kl                                      open a prompt (also on a pipe); `kl` is loaded\n"
-    "  kl info                                 processor, threads, libraries, data\n"
+    "  kl run [OPTIONS] FILE [ARGUMENTS]   run a script; it finds its arguments in `arg`\n"
+    "  kl                                  open a prompt (also on a pipe); `kl` is loaded\n"
+    "  kl info                             processor, threads, libraries, data\n"
     "  kl --help, kl --version\n"
+    "\n"
+    "Options of run:\n"
+    "  --threads N    number of threads\n"
+    "  --steps N      dry run: fit stops after one epoch of at most N batches, evaluate and predict after N\n"
+    "  --profile      print at the end where the time went, by operation and by layer (on standard error)\n"
+    "  --trace FILE   write when every kernel ran, for https://ui.perfetto.dev or chrome://tracing\n"
     "\n"
     "Environment: KL_THREADS (number of threads), KL_CPU (baseline, avx2, avx512), KL_DATA_PATH (folders of data "
     "files),\n"
-    "KL_EAGER=1 (steps run operation by operation, for finding errors), KL_LUA_PATH (kl's own Lua files, for its\n"
-    "development).\n"
+    "KL_EAGER=1 (steps run operation by operation, for finding errors), KL_DEBUG=2 (prints what becomes of a step),\n"
+    "KL_LUA_PATH (kl's own Lua files, for its development).\n"
     "Exit status: 0, 1 if the script failed, 2 if the command line is wrong.\n";
 
 static int usage(const char *format, const char *what) {
@@ -46,39 +52,62 @@ static lua_State *new_state(void) {
   return L;
 }
 
-/* Reads --threads N (or --threads=N); returns the number of arguments it took, or -1 after a message. */
-static int read_threads(int argc, char **argv, int i) {
-  const char *text = NULL;
-  int taken = 1;
-  if (strncmp(argv[i], "--threads=", 10) == 0) {
-    text = argv[i] + 10;
-  } else if (i + 1 < argc) {
-    text = argv[i + 1];
-    taken = 2;
+/* The value of an option: of `--name VALUE` or `--name=VALUE` at *i, which then stands at its last word; NULL if there
+ * is none. */
+static const char *option_value(int argc, char **argv, int *i, const char *name) {
+  size_t n = strlen(name);
+  if (argv[*i][n] == '=') {
+    return argv[*i] + n + 1;
   }
+  return *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static bool is_option(const char *argument, const char *name) {
+  size_t n = strlen(name);
+  return strncmp(argument, name, n) == 0 && (argument[n] == '\0' || argument[n] == '=');
+}
+
+/* A whole number from 1; 0 if the text is none. */
+static long read_number(const char *text, long most) {
   char *end = NULL;
   long n = text == NULL ? 0 : strtol(text, &end, 10);
-  if (text == NULL || *text == '\0' || *end != '\0' || n < 1 || n > 100000 || kl_device_set_threads((int)n) != KL_OK) {
-    usage("--threads needs a number of threads, got %s", text == NULL ? "nothing" : text);
-    return -1;
+  return text == NULL || *text == '\0' || *end != '\0' || n < 1 || n > most ? 0 : n;
+}
+
+/* Reads the option at *i, which then stands at its last word; 0, or 2 after a message. */
+static int read_option(int argc, char **argv, int *i, kl_run_options *options) {
+  const char *argument = argv[*i];
+  if (is_option(argument, "--threads")) {
+    const char *text = option_value(argc, argv, i, "--threads");
+    long n = read_number(text, 100000);
+    if (n == 0 || kl_device_set_threads((int)n) != KL_OK) {
+      return usage("--threads needs a number of threads, got %s", text == NULL ? "nothing" : text);
+    }
+    return setenv("KL_THREADS", text, 1) != 0 ? 2 : 0; /* what the module reads when it is loaded */
   }
-  if (setenv("KL_THREADS", text, 1) != 0) { /* what the module reads when it is loaded */
-    return -1;
+  if (is_option(argument, "--steps")) {
+    const char *text = option_value(argc, argv, i, "--steps");
+    options->steps = read_number(text, 1000000000);
+    return options->steps > 0 ? 0 : usage("--steps needs a number of steps, got %s", text == NULL ? "nothing" : text);
   }
-  return taken;
+  if (is_option(argument, "--trace")) {
+    options->trace = option_value(argc, argv, i, "--trace");
+    bool named = options->trace != NULL && *options->trace != '\0';
+    return named ? 0 : usage("--trace needs the name of %s to write", "a file");
+  }
+  if (strcmp(argument, "--profile") == 0) {
+    options->profile = true;
+    return 0;
+  }
+  return usage("unknown option %s", argument);
 }
 
 static int run_script(int argc, char **argv) {
   int i = 2;
-  while (i < argc && argv[i][0] == '-') {
-    if (strncmp(argv[i], "--threads", 9) == 0 && (argv[i][9] == '\0' || argv[i][9] == '=')) {
-      int taken = read_threads(argc, argv, i);
-      if (taken < 0) {
-        return 2;
-      }
-      i += taken;
-    } else {
-      return usage("unknown option %s", argv[i]);
+  kl_run_options options = {0};
+  for (; i < argc && argv[i][0] == '-'; i++) {
+    if (read_option(argc, argv, &i, &options) != 0) {
+      return 2;
     }
   }
   if (i >= argc) {
@@ -88,7 +117,7 @@ static int run_script(int argc, char **argv) {
   if (L == NULL) {
     return 1;
   }
-  int status = kl_program_run_file(L, argv[i], argc - i, argv + i);
+  int status = kl_program_run_file(L, argv[i], argc - i, argv + i, &options);
   lua_close(L);
   return status;
 }

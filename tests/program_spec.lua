@@ -89,7 +89,8 @@ Mine{name = "mine"}(kl.ones{2, 3})
     os.remove(path)
   end)
 
-  for variable, values in pairs{KL_THREADS = {"0", "many", "2x", "-1", "300", "1e3"}, KL_CPU = {"avx3", "AVX2", "none"}} do
+  for variable, values in pairs{KL_THREADS = {"0", "many", "2x", "-1", "300", "1e3"}, KL_CPU = {"avx3", "AVX2", "none"},
+    KL_DEBUG = {"3", "all", "-1"}} do
     it("refuses what " .. variable .. " cannot be", function()
       for _, value in ipairs(values) do
         local output, status = program.run([[require "kl"]], "", variable .. "=" .. value)
@@ -160,7 +161,7 @@ describe("kl", function()
     for _, word in ipairs{"--help", "-h", "help"} do
       local output, status = shell(kl .. " " .. word .. " 2>/dev/null")
       assert.equal(0, status)
-      assert.matches("kl run %[%-%-threads N%] FILE", output)
+      assert.matches("kl run %[OPTIONS%] FILE", output)
     end
   end)
 

@@ -70,6 +70,20 @@ describe("kl.jit with replay", function()
     assert.same({6.0}, doubled:totable())
   end)
 
+  it("returns keys of generators, each its own, drawn anew each time", function()
+    local g = kl.random.SeedGenerator{3}
+    local f = kl.jit(function()
+      local key = g:next(2)
+      return key, kl.reshape(key, {1, 2}), kl.random.uniform{{2}, seed = g}
+    end, {replay = true})
+    local keys = {}
+    for i = 1, 4 do keys[2 * i - 1], keys[2 * i] = f() end
+    for i = 1, 4 do
+      assert.equal(4 * (i - 1), keys[2 * i - 1][2]:item())
+      assert.equal(4 * (i - 1), keys[2 * i][1][2]:item())
+    end
+  end)
+
   it("tells arguments apart that were one tensor when it was recorded, or an upvalue", function()
     local same = kl.ones{2}
     local f = kl.jit(function(a, b) return a - b, a - same end, {replay = true})

@@ -50,6 +50,23 @@ function call_stack.path(for_keys)
   return table.concat(parts, "/")
 end
 
+--- The names as shown, for messages and profiles: it takes no name that is not taken, so looking changes nothing.  In an
+--- optimizer's update it is the layer of the variable that is being updated.
+---@param is_update? boolean
+function call_stack.shown_path(is_update)
+  if is_update then return core.updating and (core.updating.path or ""):match("^(.*)/[^/]*$") or "" end
+  local stack = own_stack()
+  local top = stack[#stack]
+  if not top then return "" end
+  if not top.shown then
+    local parts = {}
+    for i, frame in ipairs(stack) do parts[i] = rawget(frame.layer, "_name") or getmetatable(frame.layer).__name end
+    top.shown = table.concat(parts, "/")
+  end
+  return top.shown
+end
+core.set_layer_path(call_stack.shown_path)
+
 -- " (in layer a/b)" behind every error that arises while layers are called.
 core.set_error_context(function()
   local top = call_stack.top()

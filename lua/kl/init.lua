@@ -17,6 +17,7 @@ kl.GradientTape, kl.custom_gradient, kl.gradcheck = grad.GradientTape, grad.cust
 kl.random, kl.set_seed = random, random.set_seed
 
 kl.jit = require "kl.jit"
+kl.profile = function(...) return require "kl.profile"(...) end
 kl.Module = require "kl.module"
 kl.layers = require "kl.layers"
 kl.Layer, kl.Input = kl.layers.Layer, kl.layers.Input

@@ -8,6 +8,7 @@ local run_step = require "kl.step"
 local tree = require "kl.tree"
 
 ---@class kl.Replay: kl.Object
+---@field replayed boolean # the last call ran no Lua: nobody but the caller holds its results
 local Replay = class.Object:extend("Replay")
 
 local MOST_PER_KEY = 16 -- recordings kept for arguments that differ in shape only; the oldest goes
@@ -73,6 +74,7 @@ end
 function Replay:init(f)
   self.f = f
   self.found = {}
+  self.replayed = false
 end
 
 --- Forgets all recordings.
@@ -97,6 +99,7 @@ end
 
 --- f(...), recorded or replayed.
 function Replay:__call(...)
+  self.replayed = false
   if not core.may_capture() then return run_step(self.f, ...) end
   local leaves, parts = {}, {}
   for i = 1, select("#", ...) do describe((select(i, ...)), leaves, parts) end
@@ -105,6 +108,7 @@ function Replay:__call(...)
     local tensors = entry.replay:run(leaves)
     if tensors then
       local template = entry.template
+      self.replayed = true
       if template.n == 1 then return build(template[1], tensors) end
       local results = {}
       for i = 1, template.n do results[i] = build(template[i], tensors) end

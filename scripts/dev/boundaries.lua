@@ -70,12 +70,12 @@ end
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
   {"class", "errors", "args", "tree", "names", "own_code", "version"},
-  {"ops", "random", "variable", "grad", "step", "replay", "jit", "lookup", "activations", "saving.serialize"},
+  {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers"},
   {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "training"},
   {"model", "sequential"},
-  {"saving", "info"},
+  {"saving", "info", "profile", "run"},
   {"init"},
 }
 -- The bar and the history read logs; they are callbacks all the same.

@@ -124,6 +124,7 @@ void *kl_alloc(size_t bytes) {
     return refuse(bytes, "memory limit");
   }
   void *block = NULL;
+  uint64_t taken = 0;
   if (class >= 0 && heap.lists[class] != NULL) {
     free_block *head = heap.lists[class];
     heap.lists[class] = head->next;
@@ -140,10 +141,12 @@ void *kl_alloc(size_t bytes) {
     if (block == NULL) {
       return refuse(bytes, "the system refused");
     }
+    taken = 1;
   }
   heap.stats.live_bytes += bytes;
   heap.stats.live_blocks++;
   heap.stats.allocations++;
+  heap.stats.taken_blocks += taken;
   if (heap.stats.live_bytes > heap.stats.peak_bytes) {
     heap.stats.peak_bytes = heap.stats.live_bytes;
   }

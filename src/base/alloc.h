@@ -32,6 +32,7 @@ typedef struct kl_alloc_stats {
   uint64_t live_blocks;  /* number of blocks handed out */
   uint64_t cached_bytes; /* in the free-lists */
   uint64_t allocations;  /* calls that returned a block, ever */
+  uint64_t taken_blocks; /* of these, blocks that came from the system and not from a free-list */
   uint64_t limit_bytes;  /* kl_set_memory_limit */
 } kl_alloc_stats;
 

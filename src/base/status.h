@@ -6,6 +6,8 @@
 #ifndef KL_BASE_STATUS_H
 #define KL_BASE_STATUS_H
 
+#include <stdint.h>
+
 typedef enum kl_status {
   KL_OK = 0,
   KL_ESHAPE,       /* shapes, ranks or axes do not fit */
@@ -33,6 +35,11 @@ kl_status kl_fail(kl_status code, const char *format, ...) KL_PRINTF(2, 3);
 
 /* The last message of this thread; never NULL. */
 const char *kl_error_message(void);
+
+/* The source (op/record.h) of what the last message is about, where that is not the call which fails: a kernel refuses
+ * a value at the end of a step, long after its line.  0: that call.  kl_fail forgets it, so it is set after kl_fail. */
+uint32_t kl_error_source(void);
+void kl_error_set_source(uint32_t source);
 
 /* Passes a failure on to the caller. */
 #define KL_TRY(expression)                     \

@@ -23,6 +23,30 @@
 /* Every bound function that may apply an op or touch a tape calls this first. */
 void kl_bind_enter(lua_State *L);
 
+/* source.c: where in the user's program an op is applied. */
+
+/* Set while kl_bind_enter is to find out the source of what follows. */
+extern bool kl_bind_capturing;
+void kl_bind_capture(lua_State *L);
+
+/* Pushes "file:line" of the first frame that is not kl's own, or nothing.  [-0, +(0|1)] */
+bool kl_bind_push_line(lua_State *L);
+
+/* Pushes line ("" in a step of kl's own) and layer path of a source; or nothing, if it is not known.  [-0, +(0|2)] */
+bool kl_bind_push_source(lua_State *L, uint32_t source);
+
+/* Pushes its line and " (in layer 'a/b')" or the like, for messages; or nothing.  [-0, +(0|2)] */
+bool kl_bind_push_place(lua_State *L, uint32_t source);
+
+/* Around the function of a step, at `index` with its arguments behind it: sources are found out if the step may make a
+ * new plan.  Gives a hash of the arguments' shapes, which note takes with whether the plan knows its sources now. */
+uint64_t kl_bind_begin_sources(lua_State *L, int index);
+void kl_bind_capture_sources(void); /* in any case */
+void kl_bind_end_sources(void);
+void kl_bind_note_sources(lua_State *L, int index, bool known, uint64_t shapes);
+
+void kl_bind_open_source(lua_State *L, int core);
+
 /* Pushes the userdata that holds the running coroutine's context, or nil for the main one's.  [-0, +1] */
 void kl_bind_push_context(lua_State *L);
 
@@ -60,6 +84,7 @@ kl_bind_kind kl_bind_kind_of(lua_State *L, int index);
 typedef struct kl_bind_handle {
   kl_tensor *t;   /* owned, or in a recorded handle borrowed from the recorder */
   uint64_t scope; /* the recorder's serial */
+  int64_t place;  /* in that recording, for the words about a dead handle */
 } kl_bind_handle;
 
 /* An empty tensor userdata on the stack; *slot is where its reference goes.  [-0, +1] */
@@ -130,6 +155,7 @@ bool kl_bind_push_variable_by_id(lua_State *L, uint64_t id);
 void kl_bind_open_variable(lua_State *L, int core);
 
 /* tape.c */
+int kl_bind_gradient(lua_State *L); /* core.gradient: what it calls belongs to the backward phase */
 void kl_bind_open_tape(lua_State *L, int core);
 
 /* random.c */
@@ -140,8 +166,11 @@ void kl_bind_open_graph(lua_State *L, int core);
 
 /* record.c */
 void kl_bind_open_record(lua_State *L, int core);
+void kl_bind_open_guard(lua_State *L, int core);
 
 /* step.c */
+int kl_bind_call_step(lua_State *L);
+int kl_bind_capture_step(lua_State *L);
 void kl_bind_open_step(lua_State *L, int core);
 
 /* Whether tables still hold what they held (watch.c). */
@@ -150,6 +179,9 @@ void kl_bind_open_watch(lua_State *L, int core);
 /* io.c, json.c */
 void kl_bind_open_io(lua_State *L, int core);
 void kl_bind_open_json(lua_State *L, int core);
+
+/* profile.c */
+void kl_bind_open_profile(lua_State *L, int core);
 
 /* core.c: require "kl.core" */
 int luaopen_kl_core(lua_State *L);

@@ -12,6 +12,7 @@
 #include "bind/bind.h"
 #include "bind/program.h"
 #include "device/device.h"
+#include "graph/debug.h"
 
 static int set_threads(lua_State *L) {
   int is_integer;
@@ -44,18 +45,15 @@ static int set_memory_limit(lua_State *L) {
 
 static int memory_stats(lua_State *L) {
   kl_alloc_stats s = kl_alloc_get_stats();
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 8);
   const struct {
     const char *name;
     uint64_t value;
   } fields[] = {
-      {"live_bytes", s.live_bytes},
-      {"peak_bytes", s.peak_bytes},
-      {"live_blocks", s.live_blocks},
-      {"cached_bytes", s.cached_bytes},
-      {"allocations", s.allocations},
-      {"limit_bytes", s.limit_bytes},
-      {"live_tensors", (uint64_t)kl_tensor_live()},
+      {"live_bytes", s.live_bytes},   {"peak_bytes", s.peak_bytes},
+      {"live_blocks", s.live_blocks}, {"cached_bytes", s.cached_bytes},
+      {"allocations", s.allocations}, {"taken_blocks", s.taken_blocks},
+      {"limit_bytes", s.limit_bytes}, {"live_tensors", (uint64_t)kl_tensor_live()},
   };
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
     lua_pushinteger(L, (lua_Integer)fields[i].value);
@@ -201,7 +199,19 @@ static int device_info(lua_State *L) {
 }
 
 /* KL_CPU and KL_THREADS: a value that cannot be is an error, not a guess. */
+static void write_line(const char *line) {
+  fflush(stdout);
+  fprintf(stderr, "%s\n", line);
+}
+
 static void read_environment(lua_State *L) {
+  const char *debug = getenv("KL_DEBUG");
+  if (debug != NULL && *debug != '\0') {
+    if (strlen(debug) != 1 || *debug < '0' || *debug > '2') {
+      kl_bind_error(L, "KL_DEBUG=%s: 0, 1 (steps are checked between passes) or 2 (and printed) expected", debug);
+    }
+    kl_debug_set(*debug - '0', write_line);
+  }
   if (kl_device_cpu_choose(getenv("KL_CPU")) != KL_OK) {
     kl_bind_raise(L);
   }
@@ -246,12 +256,15 @@ int luaopen_kl_core(lua_State *L) {
   read_environment(L);
   luaL_newlib(L, functions);
   int core = lua_gettop(L);
+  kl_bind_open_source(L, core);
   kl_bind_open_tensor(L, core);
   kl_bind_open_variable(L, core);
   kl_bind_open_ops(L, core);
   kl_bind_open_tape(L, core);
   kl_bind_open_record(L, core);
+  kl_bind_open_guard(L, core);
   kl_bind_open_step(L, core);
+  kl_bind_open_profile(L, core);
   kl_bind_open_watch(L, core);
   kl_bind_open_json(L, core);
   kl_bind_open_io(L, core);

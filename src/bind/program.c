@@ -78,7 +78,28 @@ int kl_program_call(lua_State *L, int nargs, int nresults) {
   return 0;
 }
 
-int kl_program_run_file(lua_State *L, const char *file, int argc, char **argv) {
+/* require("kl.run")[name](options) */
+static int call_run(lua_State *L, const char *name, const kl_run_options *options) {
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "kl.run");
+  if (kl_program_call(L, 1, 1) != 0) {
+    return 1;
+  }
+  lua_getfield(L, -1, name);
+  lua_remove(L, -2);
+  lua_createtable(L, 0, 3);
+  lua_pushboolean(L, options->profile);
+  lua_setfield(L, -2, "profile");
+  lua_pushstring(L, options->trace);
+  lua_setfield(L, -2, "trace");
+  if (options->steps > 0) {
+    lua_pushinteger(L, (lua_Integer)options->steps);
+    lua_setfield(L, -2, "steps");
+  }
+  return kl_program_call(L, 1, 0);
+}
+
+int kl_program_run_file(lua_State *L, const char *file, int argc, char **argv, const kl_run_options *options) {
   lua_createtable(L, argc, 1);
   for (int i = 0; i < argc; i++) {
     lua_pushstring(L, argv[i]);
@@ -95,11 +116,17 @@ int kl_program_run_file(lua_State *L, const char *file, int argc, char **argv) {
     fprintf(stderr, "kl: %s\n", lua_tostring(L, -1));
     return 1;
   }
+  bool around = options->profile || options->trace != NULL || options->steps > 0;
+  if (around && call_run(L, "begin", options) != 0) {
+    return 1;
+  }
   luaL_checkstack(L, argc, "too many arguments");
   for (int i = 1; i < argc; i++) {
     lua_pushstring(L, argv[i]);
   }
-  return kl_program_call(L, argc - 1, 0);
+  int status = kl_program_call(L, argc - 1, 0);
+  int after = around ? call_run(L, "finish", options) : 0;
+  return status != 0 ? status : after;
 }
 
 static int call_module(lua_State *L) {

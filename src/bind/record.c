@@ -28,7 +28,7 @@ static int begin(lua_State *L) {
   if (kl_context_now->recorder != NULL) {
     return kl_bind_error(L, "a step is being recorded already");
   }
-  kl_trace_begin(trace);
+  kl_trace_begin(trace, NULL);
   return 0;
 }
 

@@ -66,6 +66,9 @@ void kl_bind_enter(lua_State *L) {
   if (L != current) {
     switch_context(L);
   }
+  if (KL_UNLIKELY(kl_bind_capturing)) {
+    kl_bind_capture(L);
+  }
 }
 
 void kl_bind_push_context(lua_State *L) {
@@ -77,15 +80,12 @@ void kl_bind_push_context(lua_State *L) {
 
 /* Pushes "file:line: " of the first frame that is not kl's own, or "".  [-0, +1] */
 static void push_where(lua_State *L) {
-  lua_Debug frame;
-  for (int level = 0; lua_getstack(L, level, &frame); level++) {
-    lua_getinfo(L, "Sl", &frame);
-    if (frame.currentline > 0 && strncmp(frame.source, "=kl/", 4) != 0) {
-      lua_pushfstring(L, "%s:%d: ", frame.short_src, frame.currentline);
-      return;
-    }
+  if (kl_bind_push_line(L)) {
+    lua_pushliteral(L, ": ");
+    lua_concat(L, 2);
+  } else {
+    lua_pushliteral(L, "");
   }
-  lua_pushliteral(L, "");
 }
 
 /* Raises the string on top of the stack, with the user's line in front and the layer path behind. */
@@ -105,6 +105,17 @@ int kl_bind_raise_top(lua_State *L) {
 }
 
 int kl_bind_raise(lua_State *L) {
+  uint32_t source = kl_error_source();
+  luaL_checkstack(L, 6, "error");
+  if (source != 0 && kl_bind_push_place(L, source)) { /* not here: where the op was recorded */
+    if (lua_rawlen(L, -2) == 0) {
+      push_where(L);
+    } else {
+      lua_pushfstring(L, "%s: ", lua_tostring(L, -2));
+    }
+    lua_pushfstring(L, "%s%s%s", lua_tostring(L, -1), kl_error_message(), lua_tostring(L, -2));
+    return lua_error(L);
+  }
   lua_pushstring(L, kl_error_message());
   return kl_bind_raise_top(L);
 }

@@ -7,9 +7,12 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "bind/plans.h"
 #include "graph/plan.h"
 #include "graph/replay.h"
 #include "graph/trace.h"
+#include "op/journal.h"
+#include "op/profile.h"
 
 #define MAX_DEPTH 16 /* of structures that a step returns */
 
@@ -23,6 +26,13 @@ static bool is_eager(void) {
     eager = value != NULL && *value != '\0' && strcmp(value, "0") != 0;
   }
   return eager != 0;
+}
+
+/* Inside a step a function is part of it; under a tape that is recording already it runs at once, so that the tape sees
+ * values. */
+static bool may_record(void) {
+  const kl_context *c = kl_context_now;
+  return c->recorder == NULL && c->watchers == NULL && !(c->journal != NULL && c->journal->immediate) && !is_eager();
 }
 
 /* Calls visit for every tensor handle in the value on top of the stack, through tables.  [-0, +0] */
@@ -118,10 +128,11 @@ static kl_trace *ending;
 
 static int protected_finish(lua_State *L) { return finish(L, ending, 1) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
 
-/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back.  A status of
- * Lua's. */
-static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
+/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back; `function` is
+ * the index of the step's.  A status of Lua's.  *known: the plan that ran knows its sources. */
+static int end_step(lua_State *L, kl_trace *trace, int first, int function, lua_CFunction f, bool *known) {
   int status = LUA_ERRMEM;
+  uint64_t plans_made = kl_plan_get_stats().misses;
   if (lua_checkstack(L, 4)) {
     lua_pushcfunction(L, f);
     lua_insert(L, first);
@@ -131,43 +142,59 @@ static int end_step(lua_State *L, kl_trace *trace, int first, lua_CFunction f) {
     lua_settop(L, first);
     lua_pushliteral(L, "not enough memory");
   }
+  *known = kl_trace_sources_known(trace);
+  if (status != LUA_OK) {
+    kl_trace_abandon(trace);
+  }
   give_back(trace);
+  if (status == LUA_OK && kl_plan_get_stats().misses > plans_made) {
+    kl_bind_note_plan(L, function);
+  }
   return status;
 }
 
-static kl_trace *begin_step(lua_State *L) {
+static kl_trace *begin_step(lua_State *L, const void *function) {
   kl_trace *trace = spare;
   spare = NULL;
   if (trace == NULL && kl_trace_new(&trace) != KL_OK) {
     kl_bind_raise(L);
   }
-  kl_trace_begin(trace);
+  kl_trace_begin(trace, function);
   return trace;
 }
 
-static int call_step(lua_State *L) {
+int kl_bind_call_step(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   kl_bind_enter(L);
   int nargs = lua_gettop(L) - 2;
-  /* Inside a step the function is part of it; under a tape that is recording already it runs at once, so that the tape
-   * sees values. */
-  bool recorded = kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager();
-  kl_trace *trace = recorded ? begin_step(L) : NULL;
+  bool recorded = may_record();
+  kl_profile_span span = kl_profile_begin_step();
+  lua_pushvalue(L, 2);
+  lua_insert(L, 2); /* handler, function, function, arguments */
+  uint64_t shapes = recorded ? kl_bind_begin_sources(L, 3) : 0;
+  kl_trace *trace = recorded ? begin_step(L, lua_topointer(L, 2)) : NULL;
   int status = lua_pcall(L, nargs, LUA_MULTRET, 1);
+  if (recorded) {
+    kl_bind_end_sources();
+  }
   kl_bind_enter(L);
   if (recorded) {
     kl_trace_end(trace);
+    bool known = false;
     if (status != LUA_OK) {
-      kl_trace_run(trace);
+      kl_trace_fail(trace);
       give_back(trace);
-    } else if (end_step(L, trace, 2, protected_finish) != LUA_OK) {
+    } else if (end_step(L, trace, 3, 2, protected_finish, &known) != LUA_OK) {
+      kl_profile_end_step(&span, KL_SPAN_RECORDED);
       return lua_error(L);
     }
+    kl_bind_note_sources(L, 2, known, shapes);
   }
+  kl_profile_end_step(&span, recorded ? KL_SPAN_RECORDED : KL_SPAN_IMMEDIATE);
   lua_pushboolean(L, status == LUA_OK);
-  lua_replace(L, 1);
-  return lua_gettop(L);
+  lua_replace(L, 2);
+  return lua_gettop(L) - 1;
 }
 
 /* core.capture_step(handler, f, tensors, ...): calls f(...) as call_step does and captures it for replays; `tensors` is
@@ -245,12 +272,12 @@ static int protected_capture(lua_State *L) {
   return finish_capture(L, ending) == KL_OK ? lua_gettop(L) : kl_bind_raise(L);
 }
 
-static int capture_step(lua_State *L) {
+int kl_bind_capture_step(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_checktype(L, 3, LUA_TTABLE);
   kl_bind_enter(L);
-  if (kl_context_now->recorder != NULL || kl_context_now->watchers != NULL || is_eager()) {
+  if (!may_record()) {
     return kl_bind_error(L, "a step cannot be captured inside another step or under a tape");
   }
   kl_replay **slot = lua_newuserdatauv(L, sizeof *slot, 0);
@@ -261,19 +288,26 @@ static int capture_step(lua_State *L) {
   lua_insert(L, 5);
   lua_pushvalue(L, 2);
   lua_insert(L, 6);
-  kl_trace *trace = begin_step(L);
+  kl_profile_span span = kl_profile_begin_step();
+  kl_trace *trace = begin_step(L, lua_topointer(L, 2));
   kl_trace_refuse_reads(trace);
+  kl_bind_capture_sources(); /* a recording to be replayed is new by definition */
   int status = lua_pcall(L, lua_gettop(L) - 6, LUA_MULTRET, 1);
+  kl_bind_end_sources();
   kl_bind_enter(L);
   kl_trace_end(trace);
   if (status != LUA_OK) {
-    kl_trace_run(trace);
+    kl_trace_fail(trace);
     give_back(trace);
+    kl_profile_end_step(&span, KL_SPAN_RECORDED);
     lua_pushboolean(L, false);
     lua_insert(L, -2);
     return 2;
   }
-  if (end_step(L, trace, 1, protected_capture) != LUA_OK) {
+  bool known;
+  status = end_step(L, trace, 1, 2, protected_capture, &known);
+  kl_profile_end_step(&span, KL_SPAN_RECORDED);
+  if (status != LUA_OK) {
     return lua_error(L);
   }
   lua_pushboolean(L, true);
@@ -299,10 +333,12 @@ static int run_replay(lua_State *L) {
   for (int i = 0; i < n; i++) {
     kl_bind_new_tensor(L);
   }
+  kl_profile_span span = kl_profile_begin_step();
   kl_status status = kl_replay_run(replay, args, out);
   if (kl_bind_retry(L, status)) {
     status = kl_replay_run(replay, args, out);
   }
+  kl_profile_end_step(&span, KL_SPAN_REPLAYED);
   if (status != KL_OK) {
     return kl_bind_raise(L);
   }
@@ -321,7 +357,7 @@ static int run_replay(lua_State *L) {
 /* core.may_capture(): a step would be recorded if it began now. */
 static int may_capture(lua_State *L) {
   kl_bind_enter(L);
-  lua_pushboolean(L, kl_context_now->recorder == NULL && kl_context_now->watchers == NULL && !is_eager());
+  lua_pushboolean(L, may_record());
   return 1;
 }
 
@@ -336,21 +372,6 @@ static int keep(lua_State *L) {
     kl_bind_promote(L, 1);
   }
   lua_settop(L, 1);
-  return 1;
-}
-
-/* kl.plans(): what the cache of plans has done. */
-static int plans(lua_State *L) {
-  kl_plan_stats s = kl_plan_get_stats();
-  lua_createtable(L, 0, 4);
-  const struct {
-    const char *name;
-    uint64_t value;
-  } fields[] = {{"hits", s.hits}, {"misses", s.misses}, {"plans", (uint64_t)s.plans}, {"arena_bytes", s.arena_bytes}};
-  for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-    lua_pushinteger(L, (lua_Integer)fields[i].value);
-    lua_setfield(L, -2, fields[i].name);
-  }
   return 1;
 }
 
@@ -377,9 +398,9 @@ static void open_box(lua_State *L) {
 }
 
 void kl_bind_open_step(lua_State *L, int core) {
-  lua_pushcfunction(L, call_step);
+  lua_pushcfunction(L, kl_bind_call_step);
   lua_setfield(L, core, "call_step");
-  lua_pushcfunction(L, capture_step);
+  lua_pushcfunction(L, kl_bind_capture_step);
   lua_setfield(L, core, "capture_step");
   lua_pushcfunction(L, may_capture);
   lua_setfield(L, core, "may_capture");
@@ -391,8 +412,7 @@ void kl_bind_open_step(lua_State *L, int core) {
   lua_setfield(L, -2, "run");
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
-  lua_pushcfunction(L, plans);
-  lua_setfield(L, core, "plans");
+  kl_bind_open_plans(L, core);
   lua_pushcfunction(L, forget);
   lua_setfield(L, core, "forget_plans");
   lua_getfield(L, core, "tensor_methods");

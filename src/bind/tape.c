@@ -336,7 +336,7 @@ static int watched_variables(lua_State *L) {
 
 /* core.gradient(tape, targets, sources, seeds): lists; seeds may hold false.  Returns the list of gradients, false
  * where there is no path. */
-static int gradient(lua_State *L) {
+int kl_bind_gradient(lua_State *L) {
   kl_tape *tape = check_tape(L, 1);
   int ntargets, nsources, nseeds;
   kl_bind_enter(L);
@@ -430,7 +430,7 @@ void kl_bind_open_tape(lua_State *L, int core) {
       {"stop_recording", stop_recording},
       {"is_recording", is_recording},
       {"is_persistent", is_persistent},
-      {"_gradient", gradient},
+      {"_gradient", kl_bind_gradient},
       {"why", why},
       {"watched_variables", watched_variables},
       {NULL, NULL},

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "bind/bind.h"
+#include "graph/plan.h"
 #include "op/apply.h"
 #include "op/assign.h"
 #include "tensor/print.h"
@@ -45,6 +46,7 @@ static kl_bind_handle *new_handle(lua_State *L, const void *key) {
   kl_bind_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->t = NULL;
   handle->scope = 0;
+  handle->place = -1;
   lua_rawgetp(L, LUA_REGISTRYINDEX, key);
   lua_setmetatable(L, -2);
   return handle;
@@ -64,6 +66,7 @@ void kl_bind_fill_result(lua_State *L, kl_tensor **slot, kl_tensor *t) {
   if (kl_context_now->recorder == NULL) {
     kl_bind_add_debt(L, t);
   } else if (!kl_tensor_has_value(t)) {
+    ((kl_bind_handle *)slot)->place = t->node == NULL ? -1 : t->node->mark + t->index;
     kl_tensor_release(t); /* the recorder holds it */
   } else {
     luaL_setmetatable(L, KL_TENSOR_TYPE);
@@ -74,6 +77,7 @@ static int push_symbolic(lua_State *L) {
   kl_bind_handle *handle = lua_newuserdatauv(L, sizeof *handle, 1);
   handle->t = NULL;
   handle->scope = 0;
+  handle->place = -1;
   luaL_setmetatable(L, KL_TENSOR_TYPE);
   lua_pushvalue(L, 2);
   lua_setiuservalue(L, -2, 1);
@@ -117,6 +121,22 @@ void kl_bind_push_tensor(lua_State *L, kl_tensor *t) {
   }
 }
 
+/* The step of a recorded handle is over: what made it, and what would have kept it. */
+static int raise_dead(lua_State *L, const kl_bind_handle *handle) {
+  const char *op;
+  uint32_t source;
+  if (kl_plan_find_origin(handle->scope, handle->place, &op, &source) && kl_bind_push_place(L, source)) {
+    const char *line = lua_tostring(L, -2);
+    lua_pushfstring(L, ", made by kl.%s%s%s%s,", op, *line == '\0' ? "" : " at ", line, lua_tostring(L, -1));
+  } else {
+    lua_pushliteral(L, "");
+  }
+  return kl_bind_error(L,
+                       "this tensor%s belongs to a finished step: it is gone unless the step returns it, "
+                       "assigns it to a variable, reads it or keeps it (t:keep())",
+                       lua_tostring(L, -1));
+}
+
 kl_tensor *kl_bind_to_tensor(lua_State *L, int index) {
   kl_bind_kind kind = kl_bind_kind_of(L, index);
   if (kind != KL_BIND_TENSOR && kind != KL_BIND_RECORDED) {
@@ -129,9 +149,7 @@ kl_tensor *kl_bind_to_tensor(lua_State *L, int index) {
   if (kind == KL_BIND_RECORDED) {
     const kl_recorder *recorder = kl_context_now->recorder;
     if (recorder == NULL || recorder->serial != handle->scope) {
-      kl_bind_error(L,
-                    "this tensor belongs to a finished step: it is gone unless the step returns it, assigns it to a "
-                    "variable, reads it or keeps it (t:keep())");
+      raise_dead(L, handle);
     }
   }
   return handle->t;

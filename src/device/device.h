@@ -106,6 +106,13 @@ const char *kl_device_cpu_level(void);
 const char *kl_device_cpu_name(void); /* as the system calls the processor */
 const char *kl_device_blas_name(void);
 
+/* What the machine can do at most, measured: float32 multiply-adds in registers (two operations each) and bytes read
+ * from memory, per second, on all threads.  0 where it could not be measured. */
+typedef struct kl_peak {
+  double flops, bandwidth;
+} kl_peak;
+kl_peak kl_device_measure_peak(void);
+
 /* Number of threads that kernels use, including the caller. */
 int kl_device_threads(void);
 kl_status kl_device_set_threads(int n);

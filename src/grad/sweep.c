@@ -10,6 +10,7 @@
 #include "grad/idmap.h"
 #include "op/apply.h"
 #include "op/build.h"
+#include "op/record.h"
 
 struct kl_sweep {
   kl_idmap map;    /* id -> kl_tensor *, owned */
@@ -21,6 +22,13 @@ struct kl_sweep {
   kl_node *visited;                   /* the node under way, retained: foreign, or its visit failed */
   int arg;                            /* the visited node's next input */
 };
+
+/* What a rule applies comes from where the node came from, in the backward phase; where that is not known, from the
+ * line that asked for the gradient (`asked`). */
+static void set_source(const kl_node *node, uint32_t asked) {
+  uint32_t number = KL_SOURCE_NUMBER(node->source);
+  kl_context_now->source = (number != 0 ? number : KL_SOURCE_NUMBER(asked)) | KL_PHASE_BACKWARD;
+}
 
 /* Adds `t` to what has arrived at `id`; nothing happens to ids that lead to no source. */
 static kl_status accumulate(kl_sweep *s, uint64_t id, kl_tensor *t) {
@@ -90,6 +98,18 @@ static kl_status seed(kl_sweep *s, kl_tensor *target, kl_tensor *seed_given) {
   return b.status;
 }
 
+/* In a guarded step a target that is not finite is refused, before anything is done with its gradients. */
+static kl_status check_target(kl_tensor *target) {
+  kl_attr what = {.n = 1, .given = 1, .v = {1}};
+  kl_tensor *fine;
+  if (kl_context_now->journal == NULL || !kl_dtype_is_float((kl_dtype)target->dtype)) {
+    return KL_OK;
+  }
+  KL_TRY(kl_apply1(&kl_op_check_finite, 1, &target, &what, &fine));
+  kl_tensor_release(fine);
+  return KL_OK;
+}
+
 kl_status kl_sweep_new(const kl_tape *tape, int ntargets, kl_tensor *const *targets, kl_tensor *const *seeds,
                        int nsources, kl_tensor *const *sources, kl_sweep **out) {
   *out = NULL;
@@ -109,6 +129,9 @@ kl_status kl_sweep_new(const kl_tape *tape, int ntargets, kl_tensor *const *targ
     s->nodes[s->next] = kl_node_retain(kl_tape_node(tape, s->next));
   }
   kl_status status = mark_paths(s, nsources, sources);
+  for (int i = 0; i < ntargets && status == KL_OK; i++) {
+    status = check_target(targets[i]);
+  }
   for (int i = 0; i < ntargets && status == KL_OK; i++) {
     status = seed(s, targets[i], seeds == NULL ? NULL : seeds[i]);
   }
@@ -196,9 +219,11 @@ static kl_status visit(kl_sweep *s) {
   return KL_OK;
 }
 
-kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
+static kl_status run(kl_sweep *s, kl_sweep_state *state) {
+  const uint32_t asked = kl_context_now->source;
   if (s->visited != NULL) {
     if (s->visited->foreign == NULL) {
+      set_source(s->visited, asked);
       KL_TRY(visit(s));
     }
     leave(s);
@@ -215,11 +240,20 @@ kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
       *state = KL_SWEEP_FOREIGN;
       return KL_OK;
     }
+    set_source(node, asked);
     KL_TRY(visit(s));
     leave(s);
   }
   *state = KL_SWEEP_DONE;
   return KL_OK;
+}
+
+kl_status kl_sweep_run(kl_sweep *s, kl_sweep_state *state) {
+  kl_context *context = kl_context_now;
+  const uint32_t asked = context->source;
+  kl_status status = run(s, state);
+  context->source = asked;
+  return status;
 }
 
 const kl_node *kl_sweep_node(const kl_sweep *s) { return s->visited; }

@@ -163,11 +163,12 @@ static kl_status allocate(kl_lowered *l, const kl_trace *trace) {
   l->values = kl_region_alloc(&l->region, (outputs + 1) * sizeof *l->values);
   l->externals = kl_region_alloc(&l->region, ((size_t)p->nexternals + 1) * sizeof *l->externals);
   l->assigned = kl_region_alloc(&l->region, (nvariables + 1) * sizeof *l->assigned);
+  l->assigned_at = kl_region_alloc(&l->region, (nvariables + 1) * sizeof *l->assigned_at);
   l->fresh = kl_region_alloc(&l->region, (nvariables + 1) * sizeof *l->fresh);
   l->scheduled = kl_region_alloc(&l->region, items * sizeof *l->scheduled);
   l->groups = kl_region_alloc(&l->region, items * sizeof *l->groups);
   return l->items != NULL && l->buffers != NULL && l->values != NULL && l->externals != NULL && l->assigned != NULL &&
-                 l->fresh != NULL && l->scheduled != NULL && l->groups != NULL
+                 l->assigned_at != NULL && l->fresh != NULL && l->scheduled != NULL && l->groups != NULL
              ? KL_OK
              : KL_ENOMEM;
 }
@@ -218,7 +219,11 @@ kl_status kl_lower(kl_lowered *l, const kl_trace *trace, const kl_program *progr
   for (int64_t i = trace->done; i < trace->count; i++) {
     const kl_step *s = &trace->steps[i];
     if (s->node != NULL) {
+      int first = l->nitems;
       KL_TRY(lower_node(l, trace, s, &nscalars));
+      for (; first < l->nitems; first++) {
+        l->items[first].recorded = s->first;
+      }
       continue;
     }
     kl_value *value = kl_region_alloc(&l->region, sizeof *value);
@@ -226,15 +231,21 @@ kl_status kl_lower(kl_lowered *l, const kl_trace *trace, const kl_program *progr
       return KL_ENOMEM;
     }
     const kl_tensor *t = trace->tensors[s->first];
+    int variable = kl_program_variable(program, s->variable);
     *value = operand(l, trace, t, (kl_dtype)t->dtype, &nscalars);
-    l->assigned[kl_program_variable(program, s->variable)] = value;
+    l->assigned[variable] = value;
+    l->assigned_at[variable] = s->first;
   }
   for (int64_t i = 0; i < program->nresults; i++) {
     lower_result(l, program->results[i]);
   }
   for (int64_t v = 0; v < program->nvariables; v++) {
     if (l->assigned[v] != NULL) {
+      int first = l->nitems;
       KL_TRY(lower_assignment(l, (int)v, l->assigned[v]));
+      for (; first < l->nitems; first++) {
+        l->items[first].recorded = l->assigned_at[v];
+      }
     }
   }
   return KL_OK;

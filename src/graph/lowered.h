@@ -46,6 +46,7 @@ typedef struct kl_item {
   kl_value *in, *out; /* inputs of elementwise ops have the output's shape */
   kl_tile tile;       /* elementwise: may be joined with others */
   bool checks;        /* may refuse a value */
+  int64_t recorded;   /* place in the trace of the first tensor of what it was lowered from, to find its source */
   bool live;
   int group; /* place in the schedule */
   int order; /* place among all items in the schedule */
@@ -64,10 +65,11 @@ typedef struct kl_lowered {
   int nbuffers, buffers_capacity;
   kl_item *items;
   int nitems, items_capacity;
-  kl_value *values;    /* by index in the trace */
-  kl_value *externals; /* by number in the program */
-  kl_value **assigned; /* by variable: the last value assigned in the step, or NULL */
-  bool *fresh;         /* by variable: its new value needs a storage of its own at each run */
+  kl_value *values;     /* by index in the trace */
+  kl_value *externals;  /* by number in the program */
+  kl_value **assigned;  /* by variable: the last value assigned in the step, or NULL */
+  int64_t *assigned_at; /* by variable: the place in the trace of that assignment */
+  bool *fresh;          /* by variable: its new value needs a storage of its own at each run */
   int nresult_storages;
   int *scheduled; /* items in the order in which they run */
   kl_group *groups;
@@ -76,10 +78,14 @@ typedef struct kl_lowered {
 } kl_lowered;
 
 kl_status kl_lower(kl_lowered *l, const kl_trace *trace, const kl_program *program);
+kl_status kl_pass_common(kl_lowered *l);
 kl_status kl_pass_live(kl_lowered *l);
 kl_status kl_pass_schedule(kl_lowered *l);
 kl_status kl_pass_join(kl_lowered *l);
 kl_status kl_pass_place(kl_lowered *l);
+
+/* Lowering and all passes. */
+kl_status kl_passes_run(kl_lowered *l, const kl_trace *trace, const kl_program *program);
 
 /* The window as a kernel sees it, without an address. */
 void kl_lowered_view(const kl_value *v, kl_view *view);

@@ -2,8 +2,8 @@
  *
  * A buffer that only ops of its own fused group read, whole and in order, is a tile of it.  Others get an offset in the
  * arena for the groups from their writer to their last reader.  The new value of a variable is written over the old one
- * unless somebody reads the old one later, or a value may still be refused after the first such write (a failed step
- * must leave the variables as they were). */
+ * unless somebody reads the old one later, or a value may still be refused after that (a failed step must leave the
+ * variables as they were). */
 #include "graph/lowered.h"
 
 #define ALIGNMENT ((size_t)64)
@@ -80,23 +80,19 @@ static bool old_value_is_read(const kl_lowered *l, int v, const kl_item *writer)
 }
 
 static void place_variables(kl_lowered *l) {
-  int first_write = l->nitems, last_check = -1;
+  int last_check = -1;
   for (int i = 0; i < l->nitems; i++) {
     const kl_item *item = &l->items[i];
-    if (!item->live) {
-      continue;
-    }
-    last_check = item->checks && item->group > last_check ? item->group : last_check;
-    for (int k = 0; k < item->nout; k++) {
+    last_check = item->live && item->checks && item->group > last_check ? item->group : last_check;
+  }
+  for (int i = 0; i < l->nitems; i++) {
+    const kl_item *item = &l->items[i];
+    for (int k = 0; k < item->nout && item->live; k++) {
       const kl_buffer *b = &l->buffers[item->out[k].buffer];
       if (b->place == KL_PLACE_VARIABLE) {
-        first_write = item->group < first_write ? item->group : first_write;
-        l->fresh[b->number] = l->fresh[b->number] || old_value_is_read(l, b->number, item);
+        l->fresh[b->number] = l->fresh[b->number] || item->group <= last_check || old_value_is_read(l, b->number, item);
       }
     }
-  }
-  for (int64_t v = 0; v < l->program->nvariables && last_check >= first_write; v++) {
-    l->fresh[v] = true;
   }
 }
 
@@ -120,6 +116,10 @@ static void place_in_arena(kl_lowered *l) {
           moved = true;
         }
       }
+    }
+    if (bytes > SIZE_MAX / 2 - offset) { /* no machine has it, but let it be the allocator that says so */
+      l->arena_bytes = SIZE_MAX / 2;
+      return;
     }
     buffer->offset = offset;
     l->arena_bytes = offset + bytes > l->arena_bytes ? offset + bytes : l->arena_bytes;

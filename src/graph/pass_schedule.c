@@ -2,7 +2,10 @@
  *
  * Items are taken in program order as soon as what they read is there.  Around an elementwise item every other
  * elementwise item of the same shape that is ready joins its group, the group's own results counting as there: a chain
- * becomes one walk, and so do chains side by side (the updates of an optimizer). */
+ * becomes one walk, and so do chains side by side (the updates of an optimizer).
+ *
+ * An item that writes a variable waits until everything that may refuse a value has run, so that it may write over the
+ * old value (pass_place.c); it waits no longer than something else can be done. */
 #include <string.h>
 
 #include "graph/lowered.h"
@@ -11,8 +14,35 @@ typedef struct state {
   kl_lowered *l;
   int *missing; /* per item: how many of its inputs are not there yet; -1: done */
   int nscheduled;
-  int first; /* items before it are done */
+  int first;  /* items before it are done */
+  int checks; /* items that may refuse a value and are not done */
 } state;
+
+static bool writes_a_variable(const kl_lowered *l, const kl_item *item) {
+  for (int k = 0; k < item->nout; k++) {
+    if (l->buffers[item->out[k].buffer].place == KL_PLACE_VARIABLE) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* True if the item is to be left for later. */
+static bool waits(const state *s, const kl_item *item) { return s->checks > 0 && writes_a_variable(s->l, item); }
+
+/* The first item whose inputs are there and that need not wait; if all wait, the first of them. */
+static int next_item(const state *s) {
+  int waiting = s->first;
+  for (int i = s->l->nitems - 1; i >= s->first && s->checks > 0; i--) {
+    waiting = s->missing[i] == 0 ? i : waiting;
+  }
+  for (int i = s->first; i < s->l->nitems; i++) {
+    if (s->missing[i] == 0 && !waits(s, &s->l->items[i])) {
+      return i;
+    }
+  }
+  return waiting;
+}
 
 static int count_missing(const kl_lowered *l, const kl_item *item) {
   int missing = 0;
@@ -30,6 +60,7 @@ static void take(state *s, int index, int group) {
   item->order = s->nscheduled;
   l->scheduled[s->nscheduled++] = index;
   s->missing[index] = -1;
+  s->checks -= item->checks;
   for (int i = index + 1; i < l->nitems; i++) {
     const kl_item *reader = &l->items[i];
     if (s->missing[i] <= 0) {
@@ -64,7 +95,7 @@ static void fill_group(state *s, kl_group *g, int group, const kl_shape *shape, 
   for (int i = s->first; i < s->l->nitems; i++) {
     const kl_item *item = &s->l->items[i];
     if (s->missing[i] != 0 || item->tile == NULL || !kl_shape_equal(&item->out[0].spec.shape, shape) ||
-        !can_join(s->l, item, group)) {
+        !can_join(s->l, item, group) || waits(s, item)) {
       continue;
     }
     if (outputs + item->nout > KL_FUSED_MAX_TEMPS || used + operands(item) > KL_FUSED_MAX_VIEWS) {
@@ -84,13 +115,14 @@ kl_status kl_pass_schedule(kl_lowered *l) {
     return KL_ENOMEM;
   }
   for (int i = 0; i < l->nitems; i++) {
+    s.checks += l->items[i].live && l->items[i].checks;
     s.missing[i] = l->items[i].live ? count_missing(l, &l->items[i]) : -1;
   }
   while (s.first < l->nitems && s.missing[s.first] < 0) {
     s.first++;
   }
   while (s.first < l->nitems) {
-    int next = s.first; /* the first item that is not done is always ready: items are in program order */
+    int next = next_item(&s); /* there is one: items are in program order, so the first that is not done is ready */
     kl_group *g = &l->groups[l->ngroups];
     *g = (kl_group){.first = s.nscheduled, .count = 1};
     const kl_item *item = &l->items[next];

@@ -4,58 +4,20 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "graph/compiled.h"
-#include "graph/lowered.h"
-
-/* Where the address of one view comes from at each run. */
-typedef struct patch {
-  kl_view *view;
-  int buffer;
-  int64_t offset; /* bytes */
-} patch;
-
-typedef struct plan_call {
-  bool fused;
-  kl_call call;
-  size_t scratch; /* bytes, at the arena's end */
-  kl_fused joined;
-} plan_call;
-
-struct kl_plan {
-  kl_plan *next; /* in the cache, latest use first */
-  int refs;
-  uint64_t hash;
-  int64_t nwords;
-  uint64_t *words;
-  kl_lowered l;
-  plan_call *calls;
-  int ncalls;
-  patch *patches;
-  int npatches;
-  char **bases;     /* per buffer: its address in this run */
-  int64_t *cells;   /* per buffer of a scalar, at its number */
-  size_t *results;  /* bytes of each result storage */
-  kl_tensor **made; /* storages of this run: results, then new values of variables */
-  int nresults;
-  int64_t *recorded; /* by result: its index in the trace */
-  kl_tensor **given; /* by result: the tensor of this run */
-  size_t arena, scratch;
-};
-
-#define MAX_PLANS 64 /* in the cache */
+#include "graph/planned.h"
 
 static struct {
-  kl_plan *plans;
-  int count;
-  uint64_t hits, misses;
-  char *arena;
-  size_t arena_bytes;
-  kl_program program; /* of the recording that is being executed; keeps its memory */
-} cache;
+  char *bytes;
+  size_t size;
+} arena; /* of all plans */
+
+static kl_program executed; /* describes the recording that is being executed; keeps its memory */
+
+static uint64_t plans_made; /* ever */
 
 static void add_patch(kl_plan *p, kl_view *view, const kl_value *v) {
   kl_lowered_view(v, view);
-  p->patches[p->npatches++] = (patch){view, v->buffer, v->offset * (int64_t)kl_dtype_size(v->spec.dtype)};
+  p->patches[p->npatches++] = (kl_patch){view, v->buffer, v->offset * (int64_t)kl_dtype_size(v->spec.dtype)};
 }
 
 /* Views, kernel and scratch of one call. */
@@ -75,7 +37,7 @@ static kl_status prepare_call(kl_plan *p, const kl_item *item, kl_call *call, si
   return kl_device_default()->prepare((int)item->op->id, call, scratch);
 }
 
-static kl_status make_single(kl_plan *p, plan_call *c, const kl_item *item) {
+static kl_status make_single(kl_plan *p, kl_plan_call *c, const kl_item *item) {
   KL_TRY(prepare_call(p, item, &c->call, &c->scratch));
   p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
   return KL_OK;
@@ -94,7 +56,7 @@ static int view_number(const kl_fused *f, kl_value *const *values, const kl_valu
   return -1;
 }
 
-static kl_status make_fused(kl_plan *p, plan_call *c, const kl_group *g) {
+static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
   kl_lowered *l = &p->l;
   kl_fused *f = &c->joined;
   kl_value *values[KL_FUSED_MAX_VIEWS];
@@ -168,22 +130,32 @@ static kl_status make_calls(kl_plan *p) {
   p->bases = kl_region_alloc(&l->region, sizeof *p->bases * (size_t)(l->nbuffers + 1));
   p->cells = kl_region_alloc(&l->region, sizeof *p->cells * (size_t)(l->nbuffers + 1));
   p->results = kl_region_alloc(&l->region, sizeof *p->results * (size_t)(l->nresult_storages + 1));
+  p->whole = kl_region_alloc(&l->region, sizeof *p->whole * (size_t)(l->nresult_storages + 1));
   p->made = kl_region_alloc(&l->region, sizeof *p->made * (size_t)(l->nresult_storages + l->program->nvariables + 1));
   p->recorded = kl_region_alloc(&l->region, sizeof *p->recorded * (size_t)(l->program->nresults + 1));
   p->given = kl_region_alloc(&l->region, sizeof *p->given * (size_t)(l->program->nresults + 1));
   if (p->calls == NULL || p->patches == NULL || p->bases == NULL || p->cells == NULL || p->results == NULL ||
-      p->made == NULL || p->recorded == NULL || p->given == NULL) {
+      p->whole == NULL || p->made == NULL || p->recorded == NULL || p->given == NULL) {
     return KL_ENOMEM;
+  }
+  for (int i = 0; i < l->nresult_storages; i++) {
+    p->whole[i] = -1;
   }
   for (; p->nresults < l->program->nresults; p->nresults++) {
     p->recorded[p->nresults] = l->program->results[p->nresults];
+    const kl_value *v = &l->values[p->recorded[p->nresults]];
+    const kl_buffer *b = &l->buffers[v->buffer];
+    if (b->place == KL_PLACE_RESULT && kl_value_is_whole(l, v) && p->whole[b->number] < 0) {
+      p->whole[b->number] = p->nresults;
+    }
   }
   for (int g = 0; g < l->ngroups; g++) {
     const kl_group *group = &l->groups[g];
     if (group->count == 0) {
       continue;
     }
-    plan_call *c = &p->calls[p->ncalls++];
+    kl_plan_call *c = &p->calls[p->ncalls++];
+    c->group = g;
     KL_TRY(group->fused ? make_fused(p, c, group) : make_single(p, c, &l->items[l->scheduled[group->first]]));
   }
   for (int b = 0; b < l->nbuffers; b++) {
@@ -209,60 +181,30 @@ void kl_plan_release(kl_plan *p) {
   kl_region_free(&region);
 }
 
-static kl_status plan_new(const kl_trace *trace, const kl_program *program, kl_plan **out) {
+kl_status kl_plan_new(const kl_trace *trace, const kl_program *program, kl_plan **out) {
   kl_plan *p = kl_alloc_zero(sizeof *p);
   *out = NULL;
   if (p == NULL) {
     return KL_ENOMEM;
   }
   p->refs = 1;
+  p->number = ++plans_made;
+  p->step = trace->step;
   p->hash = program->hash;
   p->nwords = program->count;
   p->words = kl_region_alloc(&p->l.region, sizeof *p->words * (size_t)program->count);
-  kl_status status = p->words == NULL ? KL_ENOMEM : kl_lower(&p->l, trace, program);
+  kl_status status = p->words == NULL ? KL_ENOMEM : kl_passes_run(&p->l, trace, program);
   if (status == KL_OK) {
     memcpy(p->words, program->words, sizeof *p->words * (size_t)program->count);
-    status = kl_pass_live(&p->l);
+    status = kl_sources_make(&p->sources, &p->l.region, trace);
   }
-  status = status != KL_OK ? status : kl_pass_schedule(&p->l);
-  status = status != KL_OK ? status : kl_pass_join(&p->l);
-  status = status != KL_OK ? status : kl_pass_place(&p->l);
-  status = status != KL_OK ? status : make_calls(p);
+  if (status == KL_OK) {
+    status = make_calls(p);
+  }
   if (status != KL_OK) {
     kl_plan_release(p);
     return status;
   }
-  *out = p;
-  return KL_OK;
-}
-
-/* The plan of a program: found, or made; it becomes the one used last. */
-kl_status kl_plan_find(const kl_trace *trace, const kl_program *program, kl_plan **out) {
-  kl_plan **link = &cache.plans, *p;
-  for (p = *link; p != NULL; link = &p->next, p = *link) {
-    if (p->hash == program->hash && p->nwords == program->count &&
-        memcmp(p->words, program->words, sizeof *p->words * (size_t)p->nwords) == 0) {
-      *link = p->next;
-      cache.hits++;
-      break;
-    }
-  }
-  if (p == NULL) {
-    KL_TRY(plan_new(trace, program, &p));
-    cache.misses++;
-    if (cache.count == MAX_PLANS) {
-      kl_plan **last = &cache.plans;
-      while ((*last)->next != NULL) {
-        last = &(*last)->next;
-      }
-      kl_plan_release(*last);
-      *last = NULL;
-    } else {
-      cache.count++;
-    }
-  }
-  p->next = cache.plans;
-  cache.plans = p;
   *out = p;
   return KL_OK;
 }
@@ -273,9 +215,14 @@ static bool may_overwrite(const kl_program *program, int v) {
   return value->refs == 1 + program->uses[v] && atomic_load_explicit(&value->storage->refs, memory_order_acquire) == 1;
 }
 
-static kl_status make_tensor(kl_dtype dtype, size_t bytes, kl_tensor **out) {
-  kl_shape flat = {1, {(int64_t)(bytes / kl_dtype_size(dtype))}};
-  return kl_tensor_new(dtype, &flat, out);
+/* A result storage as a tensor: as the result that is all of it, or flat. */
+static kl_status make_storage(kl_plan *p, const kl_buffer *b) {
+  kl_shape shape = {1, {(int64_t)(b->bytes / kl_dtype_size(b->dtype))}};
+  int result = p->whole[b->number];
+  if (result >= 0) {
+    shape = p->l.values[p->recorded[result]].spec.shape;
+  }
+  return kl_tensor_new(b->dtype, &shape, &p->made[b->number]);
 }
 
 /* The tensors that leave: windows into result storages, externals or old values of variables. */
@@ -283,33 +230,44 @@ static kl_status make_results(kl_plan *p, const kl_program *program) {
   for (int i = 0; i < p->nresults; i++) {
     const kl_value *v = &p->l.values[p->recorded[i]];
     const kl_buffer *b = &p->l.buffers[v->buffer];
+    if (b->place == KL_PLACE_RESULT && p->whole[b->number] == i) {
+      p->given[i] = kl_tensor_retain(p->made[b->number]);
+      continue;
+    }
     const kl_tensor *base = b->place == KL_PLACE_RESULT ? p->made[b->number] : program->externals[b->number];
     KL_TRY(kl_tensor_new_view(base, &v->spec.shape, v->strides, base->offset + v->offset, &p->given[i]));
   }
   return KL_OK;
 }
 
+/* The arena holds nothing between runs, so a larger one may take its place. */
+static kl_status grow_arena(size_t bytes) {
+  if (arena.size >= bytes) {
+    return KL_OK;
+  }
+  kl_free(arena.bytes, arena.size);
+  arena.size = 0;
+  arena.bytes = kl_alloc(bytes);
+  if (arena.bytes == NULL) {
+    return KL_ENOMEM;
+  }
+  arena.size = bytes;
+  return KL_OK;
+}
+
 /* Everything that needs memory: after the first write to a variable nothing may fail. */
 static kl_status make_room(kl_plan *p, const kl_program *program) {
   const kl_lowered *l = &p->l;
-  if (cache.arena_bytes < p->arena) {
-    char *larger = kl_alloc(p->arena);
-    if (larger == NULL) {
-      return KL_ENOMEM;
-    }
-    kl_free(cache.arena, cache.arena_bytes);
-    cache.arena = larger;
-    cache.arena_bytes = p->arena;
-  }
+  KL_TRY(grow_arena(p->arena));
   for (int b = 0; b < l->nbuffers; b++) {
     const kl_buffer *buffer = &l->buffers[b];
     switch (buffer->place) {
       case KL_PLACE_ARENA:
-        p->bases[b] = cache.arena + buffer->offset;
+        p->bases[b] = arena.bytes + buffer->offset;
         break;
       case KL_PLACE_TILE:
       case KL_PLACE_PRODUCT:
-        p->bases[b] = cache.arena; /* never looked at */
+        p->bases[b] = arena.bytes; /* never looked at */
         break;
       case KL_PLACE_EXTERNAL:
         p->bases[b] = kl_tensor_data(program->externals[buffer->number]);
@@ -322,7 +280,7 @@ static kl_status make_room(kl_plan *p, const kl_program *program) {
         break;
       }
       case KL_PLACE_RESULT:
-        KL_TRY(make_tensor(buffer->dtype, buffer->bytes, &p->made[buffer->number]));
+        KL_TRY(make_storage(p, buffer));
         p->bases[b] = kl_tensor_data(p->made[buffer->number]);
         break;
       case KL_PLACE_VARIABLE:
@@ -339,6 +297,16 @@ static kl_status make_room(kl_plan *p, const kl_program *program) {
   return make_results(p, program);
 }
 
+static void profile_call(kl_plan *p, kl_plan_call *c, int64_t begin) {
+  int64_t end = kl_profile_clock();
+  if (c->profiled == NULL) {
+    c->profiled = kl_profiled_make(&p->l, &p->l.groups[c->group]);
+  }
+  if (c->profiled != NULL) {
+    kl_profiled_note(c->profiled, &p->sources, begin, end);
+  }
+}
+
 static kl_status run_calls(kl_plan *p) {
   const kl_device *device = kl_device_default();
   for (int i = 0; i < p->npatches; i++) {
@@ -347,14 +315,22 @@ static kl_status run_calls(kl_plan *p) {
   unsigned state = device->enter();
   kl_status status = KL_OK;
   for (int i = 0; i < p->ncalls && status == KL_OK; i++) {
-    plan_call *c = &p->calls[i];
-    char *scratch = c->scratch > 0 ? cache.arena + p->l.arena_bytes : NULL;
+    kl_plan_call *c = &p->calls[i];
+    char *scratch = c->scratch > 0 ? arena.bytes + p->l.arena_bytes : NULL;
+    int64_t begin = KL_UNLIKELY(kl_profiling) ? kl_profile_clock() : 0;
     if (c->fused) {
       c->joined.packed = scratch;
       device->execute_fused(&c->joined);
     } else {
       c->call.scratch = scratch;
       status = device->execute(&c->call);
+      if (status != KL_OK) { /* a refused value: the line of the op is what the user needs */
+        const kl_item *item = &p->l.items[p->l.scheduled[p->l.groups[c->group].first]];
+        kl_error_set_source(kl_sources_at(&p->sources, item->recorded).source);
+      }
+    }
+    if (KL_UNLIKELY(begin != 0)) {
+      profile_call(p, c, begin);
     }
   }
   device->leave(state);
@@ -370,9 +346,33 @@ static void commit(kl_plan *p, const kl_program *program) {
   }
 }
 
+/* Says what the step needs, where the allocator has said what it was asked for. */
+static kl_status refuse_room(const kl_plan *p, const kl_program *program) {
+  kl_alloc_stats s = kl_alloc_get_stats();
+  size_t results = 0, values = 0;
+  for (int i = 0; i < p->l.nresult_storages; i++) {
+    results += p->results[i];
+  }
+  for (int b = 0; b < p->l.nbuffers; b++) {
+    const kl_buffer *buffer = &p->l.buffers[b];
+    if (buffer->place == KL_PLACE_VARIABLE && (p->l.fresh[buffer->number] || !may_overwrite(program, buffer->number))) {
+      values += buffer->bytes;
+    }
+  }
+  return kl_fail(
+      KL_ENOMEM,
+      "out of memory: this step needs %zu bytes for what it computes on the way, %zu for its results and %zu "
+      "for new values of variables; %llu are live, the limit is %llu.  Nothing of the step was done",
+      p->arena, results, values, (unsigned long long)s.live_bytes, (unsigned long long)s.limit_bytes);
+}
+
 kl_status kl_plan_run(kl_plan *p, const kl_program *program) {
-  KL_TRY(make_room(p, program));
+  kl_status room = make_room(p, program);
+  if (room != KL_OK) {
+    return room == KL_ENOMEM ? refuse_room(p, program) : room;
+  }
   KL_TRY(run_calls(p));
+  p->runs++;
   commit(p, program);
   return KL_OK;
 }
@@ -411,10 +411,13 @@ static void hand_over(const kl_plan *p, kl_trace *trace, int nresults, kl_tensor
 }
 
 kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *results) {
-  kl_program *program = &cache.program;
+  kl_program *program = &executed;
   kl_plan *p = NULL;
   KL_TRY(kl_program_make(program, trace, nresults, results));
   KL_TRY(kl_plan_find(trace, program, &p));
+  kl_sources_fill(&p->sources, trace);
+  kl_sources_note_run(trace->recorder.serial, p->number);
+  trace->sources_known = p->sources.known;
   kl_status status = kl_plan_run(p, program);
   if (status == KL_OK) {
     hand_over(p, trace, nresults, results);
@@ -424,18 +427,12 @@ kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *resul
   return status;
 }
 
-kl_plan_stats kl_plan_get_stats(void) {
-  return (kl_plan_stats){
-      .hits = cache.hits, .misses = cache.misses, .plans = cache.count, .arena_bytes = cache.arena_bytes};
-}
+size_t kl_plan_arena_bytes(void) { return arena.size; }
 
 void kl_plan_clear(void) {
-  while (cache.plans != NULL) {
-    kl_plan *p = cache.plans;
-    cache.plans = p->next;
-    kl_plan_release(p);
-  }
-  kl_free(cache.arena, cache.arena_bytes);
-  kl_program_free(&cache.program);
-  memset(&cache, 0, sizeof cache);
+  kl_plan_cache_clear();
+  kl_free(arena.bytes, arena.size);
+  arena.bytes = NULL;
+  arena.size = 0;
+  kl_program_free(&executed);
 }

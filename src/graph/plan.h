@@ -13,13 +13,28 @@
  * stay without a value.  On failure nothing was assigned. */
 kl_status kl_plan_execute(kl_trace *trace, int nresults, kl_tensor *const *results);
 
+/* What made the tensor that was in that place of the step with that serial: its op's name and its source.  False if the
+ * plan that ran the step is gone, or never knew. */
+bool kl_plan_find_origin(uint64_t serial, int64_t place, const char **op, uint32_t *source);
+
 typedef struct kl_plan_stats {
-  uint64_t hits, misses;
+  uint64_t hits, misses, evicted;
   int plans;          /* in the cache */
   size_t arena_bytes; /* of the one arena */
 } kl_plan_stats;
 
 kl_plan_stats kl_plan_get_stats(void);
+
+typedef struct kl_plan_info {
+  const char *reason; /* why it was made; borrowed */
+  const void *step;
+  uint64_t found, runs;
+  int operations, calls;
+  size_t arena_bytes, result_bytes; /* of the arena that it needs; of the results that it makes at each run */
+} kl_plan_info;
+
+/* The i-th plan of the cache, from 0, the one used last first; false if there is none. */
+bool kl_plan_describe(int i, kl_plan_info *out);
 
 /* Forgets all plans and gives the arena back. */
 void kl_plan_clear(void);

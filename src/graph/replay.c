@@ -66,6 +66,7 @@ void kl_replay_release(kl_replay *r) {
   }
   for (int64_t i = 0; r->draws != NULL && i < r->ndraws; i++) {
     kl_generator_release(r->draws[i].generator);
+    kl_tensor_release(r->draws[i].key);
   }
   kl_plan_release(r->plan);
   kl_region region = r->region;
@@ -138,7 +139,9 @@ static kl_status capture(kl_replay *r, const kl_trace *trace, const kl_program *
   }
   for (; r->ndraws < trace->draw_count; r->ndraws++) {
     const kl_draw *d = &trace->draws[r->ndraws];
-    r->draws[r->ndraws] = (kl_draw){kl_generator_retain(d->generator), d->n, NULL};
+    kl_tensor *key;
+    KL_TRY(kl_tensor_new((kl_dtype)d->key->dtype, &d->key->shape, &key));
+    r->draws[r->ndraws] = (kl_draw){kl_generator_retain(d->generator), d->n, key};
   }
   for (int i = 0; i < nargs; i++) {
     r->arguments[i].spec = kl_tensor_spec(args[i]);
@@ -239,6 +242,7 @@ static kl_status take_given(const kl_replay *r, kl_tensor *const *args, kl_tenso
     const source *s = &r->results[i];
     const kl_tensor *t = s->kind == FROM_ARGUMENT   ? args[s->number]
                          : s->kind == FROM_VARIABLE ? s->variable->value
+                         : s->kind == FROM_DRAW     ? r->draws[s->number].key
                                                     : s->constant;
     if (s->kind != FROM_PLAN) {
       KL_TRY(kl_tensor_new_view(t, &t->shape, t->strides, t->offset, &out[i]));
@@ -263,6 +267,17 @@ static kl_status run(kl_replay *r, kl_tensor *const *args, kl_tensor **out) {
   return status;
 }
 
+/* Draws into the key of the last run, unless that has left with a result. */
+static kl_status draw_again(kl_draw *d) {
+  if (d->key->refs > 1 || atomic_load_explicit(&d->key->storage->refs, memory_order_acquire) > 1) {
+    kl_tensor *key;
+    KL_TRY(kl_tensor_new((kl_dtype)d->key->dtype, &d->key->shape, &key));
+    kl_tensor_release(d->key);
+    d->key = key;
+  }
+  return kl_generator_draw(d->generator, d->n, d->key);
+}
+
 kl_status kl_replay_run(kl_replay *r, kl_tensor *const *args, kl_tensor **out) {
   kl_status status = KL_OK;
   int64_t drawn = 0;
@@ -270,16 +285,12 @@ kl_status kl_replay_run(kl_replay *r, kl_tensor *const *args, kl_tensor **out) {
     out[i] = NULL;
   }
   while (drawn < r->ndraws && status == KL_OK) {
-    kl_draw *d = &r->draws[drawn];
-    status = kl_generator_next(d->generator, d->n, &d->key);
+    status = draw_again(&r->draws[drawn]);
     drawn += status == KL_OK;
   }
   status = status != KL_OK ? status : run(r, args, out);
   for (int64_t i = 0; i < drawn; i++) {
-    kl_draw *d = &r->draws[i];
-    d->generator->counter -= status == KL_OK ? 0 : (uint64_t)d->n;
-    kl_tensor_release(d->key);
-    d->key = NULL;
+    r->draws[i].generator->counter -= status == KL_OK ? 0 : (uint64_t)r->draws[i].n;
   }
   for (int i = 0; i < r->nresults && status != KL_OK; i++) {
     kl_tensor_release(out[i]);

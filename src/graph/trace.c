@@ -7,9 +7,21 @@
 #include "op/apply.h"
 #include "op/assign.h"
 
+/* Room for one more step. */
+static kl_status grow_steps(kl_trace *t) {
+  if (t->count == KL_TRACE_MOST_STEPS) {
+    t->too_long = true;
+    return kl_fail(KL_ESTATE,
+                   "this step has recorded %d operations, the most there can be: has a loop in it no end?  Nothing of "
+                   "the step was done.  A long loop is better outside the step, around it",
+                   KL_TRACE_MOST_STEPS);
+  }
+  return kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity);
+}
+
 static kl_status record(kl_recorder *r, kl_node *node, kl_tensor *const *out) {
   kl_trace *t = (kl_trace *)r;
-  KL_TRY(kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(grow_steps(t));
   KL_TRY(kl_alloc_grow((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + node->nout, &t->tensor_capacity));
   node->mark = t->tensor_count;
   t->steps[t->count++] = (kl_step){.node = kl_node_retain(node), .first = t->tensor_count};
@@ -93,7 +105,7 @@ static kl_status name_after(const kl_tensor *value, kl_variable *v, kl_tensor **
 
 static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   kl_trace *t = (kl_trace *)r;
-  KL_TRY(kl_alloc_grow((void **)&t->steps, sizeof *t->steps, t->count + 1, &t->capacity));
+  KL_TRY(grow_steps(t));
   KL_TRY(kl_alloc_grow((void **)&t->tensors, sizeof *t->tensors, t->tensor_count + 3, &t->tensor_capacity));
   KL_TRY(kl_alloc_grow((void **)&t->versions, sizeof *t->versions, t->version_count + 1, &t->version_capacity));
   kl_tensor *named;
@@ -110,7 +122,8 @@ static kl_status assign(kl_recorder *r, kl_variable *v, kl_tensor *value) {
   kl_tensor_release(found->value);
   found->value = named;
   found->first = t->tensor_count;
-  t->steps[t->count++] = (kl_step){.variable = kl_variable_retain(v), .first = t->tensor_count};
+  t->steps[t->count++] =
+      (kl_step){.variable = kl_variable_retain(v), .source = kl_context_now->source, .first = t->tensor_count};
   t->tensors[t->tensor_count++] = kl_tensor_retain(value);
   t->tensors[t->tensor_count++] = kl_tensor_retain(named);
   t->tensors[t->tensor_count++] = NULL;
@@ -135,9 +148,10 @@ kl_status kl_trace_new(kl_trace **out) {
   return KL_OK;
 }
 
-void kl_trace_begin(kl_trace *t) {
+void kl_trace_begin(kl_trace *t, const void *step) {
   static uint64_t next_serial = 1;
   t->recorder.serial = next_serial++;
+  t->step = step;
   t->context = kl_context_now;
   t->context->recorder = &t->recorder;
 }
@@ -160,7 +174,7 @@ void kl_trace_clear(kl_trace *t) {
     kl_generator_release(t->draws[i].generator);
     kl_tensor_release(t->draws[i].key);
   }
-  t->draw_count = 0;
+  t->draw_count = t->draws_done = 0;
   for (int64_t i = 0; i < t->count; i++) {
     const kl_step *s = &t->steps[i];
     int n = s->node != NULL ? s->node->nout : 3;
@@ -177,8 +191,9 @@ void kl_trace_clear(kl_trace *t) {
     kl_node_release(s->node);
     kl_variable_release(s->variable);
   }
+  t->sources_known = false;
   t->count = t->done = t->tensor_count = t->version_count = t->kept_count = t->reads = 0;
-  t->recorder.no_reads = false;
+  t->recorder.no_reads = t->too_long = false;
 }
 
 void kl_trace_release(kl_trace *t) {
@@ -211,13 +226,17 @@ static kl_status run_node(kl_trace *t, const kl_step *s) {
 
 kl_status kl_trace_run(kl_trace *t) {
   kl_context *context = kl_context_now;
-  kl_context plain = {0};
+  kl_context plain = {.journal = context->journal};
   kl_status status = KL_OK;
   kl_context_now = &plain;
   while (t->done < t->count && status == KL_OK) {
     const kl_step *s = &t->steps[t->done];
     if (s->node != NULL) {
+      plain.source = s->node->source;
       status = run_node(t, s);
+      if (status != KL_OK) {
+        kl_error_set_source(plain.source);
+      }
     } else {
       kl_tensor *value = t->tensors[s->first], *named = t->tensors[s->first + 1];
       resolve(t, value);
@@ -230,7 +249,25 @@ kl_status kl_trace_run(kl_trace *t) {
     t->done += status == KL_OK;
   }
   kl_context_now = context;
+  t->draws_done = t->draw_count;
   return status;
+}
+
+void kl_trace_abandon(kl_trace *t) {
+  for (; t->done < t->count && t->draw_count > t->draws_done; t->draw_count--) {
+    kl_draw *d = &t->draws[t->draw_count - 1];
+    d->generator->counter -= (uint64_t)d->n;
+    kl_generator_release(d->generator);
+    kl_tensor_release(d->key);
+  }
+}
+
+void kl_trace_fail(kl_trace *t) {
+  if (t->too_long) {
+    kl_trace_abandon(t);
+  } else {
+    kl_trace_run(t);
+  }
 }
 
 kl_status kl_trace_keep(kl_trace *t, kl_tensor *tensor) {
@@ -246,3 +283,4 @@ kl_tensor *kl_trace_kept(const kl_trace *t, int64_t i) { return t->kept[i]; }
 
 int64_t kl_trace_count(const kl_trace *t) { return t->count; }
 int64_t kl_trace_reads(const kl_trace *t) { return t->reads; }
+bool kl_trace_sources_known(const kl_trace *t) { return t->sources_known; }

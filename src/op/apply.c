@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device/device.h"
+#include "op/profile.h"
 #include "op/record.h"
 
 kl_context kl_context_main;
@@ -182,6 +183,12 @@ static kl_status run_kernel(const kl_op *op, const arguments *a, const kl_attr *
     view_of(out[i], &out_views[i]);
   }
   kl_call call = {.name = op->name, .attrs = attrs, .nin = a->n, .nout = nout, .in = in_views, .out = out_views};
+  if (KL_UNLIKELY(kl_profiling)) {
+    int64_t begin = kl_profile_clock();
+    kl_status status = kl_device_default()->run((int)op->id, &call);
+    kl_profile_single(begin, op, kl_context_now->source, &call);
+    return status;
+  }
   return kl_device_default()->run((int)op->id, &call);
 }
 
@@ -236,6 +243,7 @@ static kl_status run_now(const kl_op *op, arguments *a, const kl_attr *attrs, in
 static kl_node *new_node(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs) {
   kl_node *node = kl_node_new(op, kl_op_attr_count(op), attrs, a->n, a->t, nout);
   if (node != NULL) {
+    node->source = kl_context_now->source;
     for (int i = 0; i < a->n; i++) {
       node->in[i].spec.dtype = a->spec[i].dtype;
     }
@@ -249,6 +257,9 @@ static kl_node *new_node(const kl_op *op, const arguments *a, const kl_attr *att
 /* A node whose outputs have no value: of a functional graph, or for the recorder. */
 static kl_status defer(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
                        kl_recorder *recorder, kl_tensor **out) {
+  for (int i = 0; i < nout && recorder != NULL; i++) { /* as making the outputs would */
+    KL_TRY(kl_shape_check_size("kl", &specs[i].shape, kl_dtype_size(specs[i].dtype)));
+  }
   kl_node *node = new_node(op, a, attrs, nout, specs);
   if (node == NULL) {
     return KL_ENOMEM;

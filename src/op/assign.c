@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "op/apply.h"
+#include "op/journal.h"
 #include "op/record.h"
 
 kl_status kl_variable_read(kl_variable *v, kl_tensor **out) {
@@ -113,6 +114,9 @@ static kl_status update(kl_variable *v, kl_tensor *value, const kl_op *op) {
 static kl_status unseen(kl_variable *v, kl_tensor *value, const kl_op *op) {
   kl_context *context = kl_context_now;
   kl_watcher *watchers = context->watchers;
+  if (context->journal != NULL && context->recorder == NULL && context->building == 0) {
+    KL_TRY(kl_journal_note_variable(context->journal, v));
+  }
   context->watchers = NULL;
   kl_status status = op == NULL ? assign(v, value) : update(v, value, op);
   context->watchers = watchers;

@@ -2,6 +2,7 @@
 #include "op/generator.h"
 
 #include "base/alloc.h"
+#include "op/journal.h"
 #include "op/record.h"
 
 static uint64_t mix(uint64_t x) {
@@ -48,24 +49,31 @@ void kl_generator_release(kl_generator *g) {
   }
 }
 
-kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key) {
-  kl_shape shape = {1, {2}};
+kl_status kl_generator_draw(kl_generator *g, int64_t n, kl_tensor *key) {
   kl_recorder *recorder = kl_context_now->recorder;
-  KL_TRY(kl_tensor_new(KL_INT64, &shape, key));
-  int64_t *words = kl_tensor_data(*key);
+  int64_t *words = kl_tensor_data(key);
   words[0] = (int64_t)g->key;
   words[1] = (int64_t)g->counter;
   if (kl_context_now->building > 0) {
     return KL_OK;
   }
+  if (kl_context_now->journal != NULL) {
+    KL_TRY(kl_journal_note_generator(kl_context_now->journal, g));
+  }
   if (recorder != NULL && recorder->draw != NULL && !g->transient) {
-    kl_status status = recorder->draw(recorder, g, n, *key);
-    if (status != KL_OK) {
-      kl_tensor_release(*key);
-      *key = NULL;
-      return status;
-    }
+    KL_TRY(recorder->draw(recorder, g, n, key));
   }
   g->counter += (uint64_t)n;
   return KL_OK;
+}
+
+kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key) {
+  kl_shape shape = {1, {2}};
+  KL_TRY(kl_tensor_new(KL_INT64, &shape, key));
+  kl_status status = kl_generator_draw(g, n, *key);
+  if (status != KL_OK) {
+    kl_tensor_release(*key);
+    *key = NULL;
+  }
+  return status;
 }

@@ -26,4 +26,7 @@ uint64_t kl_generator_key(uint64_t seed, const char *path, uint64_t n);
  * nothing advances. */
 kl_status kl_generator_next(kl_generator *g, int64_t n, kl_tensor **key);
 
+/* The same into a key that nobody reads any more. */
+kl_status kl_generator_draw(kl_generator *g, int64_t n, kl_tensor *key);
+
 #endif

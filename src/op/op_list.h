@@ -121,6 +121,9 @@ KL_OP(random_bernoulli)
 KL_OP(random_permutation)
 KL_OP(dropout)
 
+/* check: ops that only refuse */
+KL_OP(check_finite)
+
 /* optimizer: updates and update directions, one rounding rule for plans and immediate mode */
 KL_OP(rmsprop_update)
 KL_OP(rmsprop_direction)

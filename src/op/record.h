@@ -9,6 +9,7 @@
 #include "tensor/variable.h"
 
 struct kl_generator;
+struct kl_journal;
 
 /* A tape that is recording. */
 typedef struct kl_watcher {
@@ -40,10 +41,19 @@ typedef struct kl_recorder {
   kl_status (*assign)(struct kl_recorder *r, kl_variable *v, kl_tensor *value);
 } kl_recorder;
 
+/* Where an op comes from: in the low bits a number that the binding gives to a line of the user's program and the
+ * layers it runs in (0: not known), in the high bits the phase of a training step. */
+#define KL_PHASE_BACKWARD ((uint32_t)1 << 30)
+#define KL_PHASE_UPDATE ((uint32_t)2 << 30)
+#define KL_SOURCE_NUMBER(source) ((source)&0x3fffffffu)
+#define KL_SOURCE_PHASE(source) ((source)&0xc0000000u)
+
 typedef struct kl_context {
-  kl_watcher *watchers;  /* innermost first; NULL: none */
-  kl_recorder *recorder; /* NULL: immediate mode */
-  int building;          /* > 0 while a functional graph is built: nothing draws, nothing is assigned */
+  kl_watcher *watchers;       /* innermost first; NULL: none */
+  kl_recorder *recorder;      /* NULL: immediate mode */
+  int building;               /* > 0 while a functional graph is built: nothing draws, nothing is assigned */
+  struct kl_journal *journal; /* of a guarded step (op/journal.h), or NULL */
+  uint32_t source;            /* of the ops that pass the door now */
 } kl_context;
 
 extern kl_context *kl_context_now;

@@ -24,6 +24,7 @@ kl_node *kl_node_new(const struct kl_op *op, int nattrs, const kl_attr *attrs, i
   node->nout = nout;
   node->nattrs = nattrs;
   node->serial = next_serial++;
+  node->source = 0;
   node->op = op;
   node->foreign = NULL;
   node->in = (kl_edge *)(node + 1);

@@ -37,6 +37,7 @@ typedef struct kl_node {
   int32_t refs;
   int32_t nin, nout, nattrs;
   uint64_t serial; /* counts nodes: creation order */
+  uint32_t source; /* whose line applied the op (op/record.h); 0: not known */
   const struct kl_op *op;
   kl_attr *attrs;            /* as many as the op declares */
   kl_edge *in;               /* nin */

@@ -188,9 +188,10 @@ local function add_statement(p, kinds, weight)
     for _, kind in ipairs(kinds) do
       at = at - kind[1]
       if at <= 0 then
-        local text = kind[2]()
+        local text = #p.texts > 0 and chance(0.12) and pick(p.texts) or kind[2]() -- again
         local name = "a" .. n
         if text and try(p, name .. " = " .. text, name) then
+          p.texts[#p.texts + 1] = text
           if total(p.info[name].shape) > p.most then -- nothing may grow without end
             p.names[#p.names] = nil
           end
@@ -206,7 +207,8 @@ function program_gen.program(seed)
   gen.restart("program " .. seed)
   local is_large = seed % 100 == 0
   local sizes = is_large and large or shapes
-  local p = {lines = {}, names = {}, info = {}, env = {}, open = {}, inputs = {}, variables = {}, most = is_large and 1e5 or 200}
+  local p = {lines = {}, names = {}, info = {}, env = {}, open = {}, texts = {}, inputs = {}, variables = {},
+    most = is_large and 1e5 or 200}
   p.nvariables = gen.integer(1, 3)
   for i = 1, gen.integer(1, 3) do p.inputs[i] = new_input(sizes) end
   for i = 1, p.nvariables do

@@ -229,7 +229,11 @@ function Optimizer:apply_gradients(gradients, variables)
     end
   end
   self:begin_step(rate)
-  for i, v in ipairs(trained) do self:update_step(given[i], v, rate) end
+  for i, v in ipairs(trained) do
+    core.updating = v -- whose update it is, for profiles
+    self:update_step(given[i], v, rate)
+  end
+  core.updating = nil
   for _, v in ipairs(trained) do
     if v.constraint then v:assign(v.constraint(v)) end
   end

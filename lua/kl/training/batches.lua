@@ -1,6 +1,7 @@
 -- Where fit, evaluate and predict get their batches: arrays in memory, or a data set.
 --
--- A source has `steps` (batches per epoch, nil if unknown), `infinite`, and open(epoch) -> a function that gives the next
+-- A source has `steps` (batches per epoch, nil if unknown), `infinite`, `owns_batches` (true if the tensors of a batch are
+-- made for it and nobody else's), and open(epoch) -> a function that gives the next
 -- batch, a list {x, y, sample_weight}, or nil at the end; and, for arrays, a function from a row of the batch to the sample.
 local core = require "kl.core"
 local class = require "kl.class"
@@ -107,7 +108,7 @@ local function weights_of_classes(what, class_weight, y)
 end
 
 ---@class kl.ArraySource
-local ArraySource = {own_code = true} -- giving a batch runs no function of the user's
+local ArraySource = {own_code = true, owns_batches = true} -- giving a batch runs no function of the user's
 ArraySource.__index = ArraySource
 
 --- Arrays in memory.  options: batch_size (32, or as many as `steps` need), steps, shuffle (true; "batch": within each
@@ -163,8 +164,12 @@ function ArraySource:open(epoch)
       if structure == nil then return nil end
       return order and gather(structure, order) or rows(structure, first, count)
     end
-    local function sample_of(row) return order and order[row]:item() + 1 or first + row - 1 end
-    return {take(self.x), take(self.y), take(self.sample_weight)}, sample_of
+    local batch = {take(self.x), take(self.y), take(self.sample_weight)}
+    if whole then order:free() end
+    return batch, function(row)
+      if whole then return whole[first + row - 1]:item() + 1 end
+      return order and order[row]:item() + 1 or first + row - 1
+    end
   end
 end
 

@@ -3,6 +3,7 @@ local core = require "kl.core"
 local args = require "kl.args"
 local batches = require "kl.training.batches"
 local callbacks = require "kl.callbacks"
+local dry_run = require "kl.dry_run"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 local ops = require "kl.ops"
@@ -84,6 +85,19 @@ local function stream(source, first_epoch, steps)
   }
 end
 
+--- Gives back the tensors of a step that was replayed, which nobody else has seen: the next step takes their memory, and a run
+--- of such steps does not grow until the collector comes.
+local function release(tensors)
+  for _, value in pairs(tensors) do
+    local kind = core.kind(value)
+    if kind == "tensor" then
+      value:free()
+    elseif kind == nil and type(value) == "table" then
+      release(value)
+    end
+  end
+end
+
 local fit_params = args.params{{"x"}, {"y"}, {"batch_size"}, {"epochs", 1}, {"verbose", "auto"}, {"callbacks"},
   {"validation_split", 0.0}, {"validation_data"}, {"shuffle"}, {"class_weight"}, {"sample_weight"},
   {"initial_epoch", 0}, {"steps_per_epoch"}, {"validation_steps"}, {"validation_batch_size"}, {"validation_freq", 1}}
@@ -141,13 +155,15 @@ function methods:fit(given)
     v.batch_size = o.validation_batch_size or o.batch_size
     validation_source = source_of("fit: validation_data", v, {steps = o.validation_steps, steps_name = "validation_steps"})
   end
-  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = o.epochs, steps = o.steps_per_epoch or source.steps})
-  local batch_stream = stream(source, self._epochs_trained, o.steps_per_epoch)
+  local epochs, steps = dry_run.bound_epochs(o.initial_epoch, o.epochs), o.steps_per_epoch
+  if dry_run.steps then steps = dry_run.bound_steps(steps or source.steps) end
+  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = epochs, steps = steps or source.steps})
+  local batch_stream = stream(source, self._epochs_trained, steps)
   self.stop_training = false
   list:train(function()
     list:call("on_train_begin", {})
-    local epoch_logs = {}
-    for epoch = o.initial_epoch + 1, o.epochs do
+    local epoch_logs, first, spare = {}, nil, {}
+    for epoch = o.initial_epoch + 1, epochs do
       self:reset_metrics()
       list:call("on_epoch_begin", epoch, {})
       batch_stream.begin()
@@ -156,10 +172,16 @@ function methods:fit(given)
       local quiet = source.own_code and not list:runs_user_code()
       for data, sample_of in function() return batch_stream.next(step) end do
         list:call("on_train_batch_begin", step, {})
-        scalars = self:_run_train_step(data, quiet and step > 1)
+        local replayed
+        release(spare) -- of the step before: an epoch's last are still to be read
+        scalars, replayed = self:_run_train_step(data, quiet and step > 1,
+          function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of)
         self.built = true
-        logs.check_finite(self, scalars, (" at step %d of epoch %d"):format(step, epoch), data, sample_of)
+        logs.check_names(self, "train_step", first, scalars, step)
+        first = first or scalars
         list:call_with_scalars("on_train_batch_end", step, scalars)
+        spare = replayed and scalars or {}
+        if replayed and source.owns_batches then release(data) end
         step = step + 1
         if self.stop_training then break end
       end
@@ -180,19 +202,26 @@ end
 
 --- Runs test steps over a source; the results as numbers.
 function methods:_evaluate(source, steps, list)
+  steps = dry_run.bound_steps(steps)
   self:reset_metrics()
   list:call("on_test_begin", {})
   local next_batch = source:open(0)
-  local scalars
+  local scalars, first, replayed
+  local spare = {}
   local step = 1
   local quiet = source.own_code and not list:runs_user_code()
   while not steps or step <= steps do
     local data = next_batch()
     if data == nil then break end
     list:call("on_test_batch_begin", step, {})
-    scalars = self:_run_test_step(data, quiet and step > 1)
+    release(spare)
+    scalars, replayed = self:_run_test_step(data, quiet and step > 1)
     self.built = true
+    logs.check_names(self, "test_step", first, scalars, step)
+    first = first or scalars
     list:call_with_scalars("on_test_batch_end", step, scalars)
+    spare = replayed and scalars or {}
+    if replayed and source.owns_batches then release(data) end
     step = step + 1
   end
   if not scalars then errors.fail("evaluate: the data set gave no batch") end
@@ -214,7 +243,7 @@ function methods:evaluate(given)
   check_return_dict("evaluate", o.return_dict)
   local source = source_of("evaluate", o, {steps = o.steps})
   local list = callbacks.List(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
-    steps = expected_steps(source, o.steps), no_history = true})
+    steps = expected_steps(source, dry_run.bound_steps(o.steps)), no_history = true})
   return list:run(function() return self:_evaluate(source, o.steps, list) end)
 end
 
@@ -227,19 +256,20 @@ function methods:predict(given)
   local o = args.read("predict", predict_params, given)
   check_count("predict: 'steps'", o.steps)
   local source = source_of("predict", {x = o.x, batch_size = o.batch_size}, {steps = o.steps})
+  local steps = dry_run.bound_steps(o.steps)
   local list = callbacks.List(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
-    steps = expected_steps(source, o.steps), no_history = true})
+    steps = expected_steps(source, steps), no_history = true})
   return list:run(function()
     list:call("on_predict_begin", {})
     local next_batch = source:open(0)
     local collected, form = {}, nil
     local step = 1
     local quiet = source.own_code and not list:runs_user_code()
-    while not o.steps or step <= o.steps do
+    while not steps or step <= steps do
       local data = next_batch()
       if data == nil then break end
       list:call("on_predict_batch_begin", step, {})
-      local outputs = self:_run_predict_step(data, quiet and step > 1)
+      local outputs, replayed = self:_run_predict_step(data, quiet and step > 1)
       self.built = true
       form = outputs
       for i, leaf in ipairs(tree.flatten(outputs)) do
@@ -247,6 +277,7 @@ function methods:predict(given)
         table.insert(collected[i], leaf)
       end
       list:call("on_predict_batch_end", step, {outputs = outputs})
+      if replayed and source.owns_batches then release(data) end
       step = step + 1
     end
     if form == nil then errors.fail("predict: the data set gave no batch") end
@@ -277,7 +308,6 @@ function methods:train_on_batch(given)
   self:reset_metrics()
   local scalars = self:_run_train_step(data)
   self.built = true
-  logs.check_finite(self, scalars, "", data)
   return logs.numbers(scalars)
 end
 

@@ -12,6 +12,27 @@ local function number(scalar)
   return value
 end
 
+local function name_list(scalars)
+  local names = logs.sorted_names(scalars)
+  return #names > 0 and "{" .. table.concat(names, ", ") .. "}" or "nothing"
+end
+
+--- Raises if a step gives other names than the first one of its run did: what bars, History and callbacks show would be of
+--- some steps only.
+---@param what string # "train_step"
+---@param first? table # what the first step gave
+function logs.check_names(model, what, first, scalars, step)
+  if first == nil or first == scalars then return end
+  local same, count = true, 0
+  for name in pairs(scalars) do
+    same, count = same and first[name] ~= nil, count + 1
+  end
+  for _ in pairs(first) do count = count - 1 end
+  if same and count == 0 then return end
+  errors.fail("%s of model '%s' returned %s at step %d, and %s at the first: every step must return the same names",
+    what, model.name, name_list(scalars), step, name_list(first))
+end
+
 --- A table of scalars as Lua numbers.
 ---@return table<string, number>
 function logs.numbers(scalars)
@@ -48,16 +69,22 @@ local function bad_sample(data, sample_of)
   return ""
 end
 
---- Raises if the loss of a step is not finite.
----@param where string # " at step 3 of epoch 1"
+--- Raises the error of a loss that is not finite.
+---@param value string # "nan"
+---@param where? function # gives " at step 3 of epoch 1"
 ---@param data table # the batch
 ---@param sample_of? function # from a row of the batch to the number of the sample
+---@param state string # what became of the step
+function logs.refuse(model, value, where, data, sample_of, state)
+  errors.fail("the loss of model '%s' is %s%s%s%s", model.name, value, where and where() or "", bad_sample(data, sample_of), state)
+end
+
+--- Raises if the loss that a step returned is not finite, as one may that no gradient was taken of.
 function logs.check_finite(model, scalars, where, data, sample_of)
   if scalars.loss == nil then return end
   local value = number(scalars.loss)
   if not is_finite(value) then
-    errors.fail("the loss of model '%s' is %s%s%s", model.name, value ~= value and "nan" or tostring(value), where,
-      bad_sample(data, sample_of))
+    logs.refuse(model, value ~= value and "nan" or tostring(value), where, data, sample_of, "")
   end
 end
 

@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local errors = require "kl.errors"
 local grad = require "kl.grad"
+local logs = require "kl.training.logs"
 local replays = require "kl.training.replays"
 local run_step = require "kl.step"
 local tree = require "kl.tree"
@@ -40,46 +41,91 @@ function methods:predict_step(data)
 end
 
 --- Checks what a step returned: a table of scalars by name.
-local function check_logs(model, what, logs)
-  if type(logs) ~= "table" or getmetatable(logs) ~= nil then
-    errors.fail("%s of model '%s' must return a table of scalars by name, got %s", what, model.name, errors.show(logs))
+local function check_logs(model, what, given)
+  if type(given) ~= "table" or getmetatable(given) ~= nil then
+    errors.fail("%s of model '%s' must return a table of scalars by name, got %s", what, model.name, errors.show(given))
   end
-  for name, value in pairs(logs) do
+  for name, value in pairs(given) do
     local ok = type(value) == "number" or core.kind(value) and value.ndim == 0
     if type(name) ~= "string" or not ok then
       errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
         errors.show(value))
     end
   end
-  return logs
+  return given
+end
+
+--- The step of that name as a function of the batch, the same one each time: plans know by it what belongs together.
+local function step_of(self, name)
+  local list = rawget(self, "_step_functions")
+  if not list then
+    list = {}
+    rawset(self, "_step_functions", list)
+  end
+  local step = list[name]
+  if not step then
+    step = function(data) return self[name](self, data) end
+    list[name] = step
+  end
+  return step
 end
 
 --- Runs a step of that name on a batch {x, y, sample_weight}: replayed where all of it is kl's own, else recorded by its Lua;
---- operation by operation with compile{run_eagerly = true}.  Returns the results, and whether the step was kl's own.
+--- operation by operation with compile{run_eagerly = true}.  A second result tells if it was replayed: then nobody else knows
+--- the tensors of the first one, nor was given those of the batch; a third if the step is kl's own.
 local function run(self, name, data, unchanged)
   local compiled = self._compiled
-  if compiled and compiled.config.run_eagerly then return self[name](self, data) end
+  if compiled and compiled.config.run_eagerly then return (self[name](self, data)) end
   local replay = replays.of(self, name, unchanged)
-  if replay then return replay(data[1], data[2], data[3]), true end
-  return run_step(self[name], self, data)
+  if replay then
+    local result = replay(data[1], data[2], data[3])
+    return result, replay.replayed, true
+  end
+  return (run_step(step_of(self, name), data))
 end
 
-local function run_scalars(self, name, data, unchanged)
-  local scalars, own = run(self, name, data, unchanged)
-  return own and scalars or check_logs(self, name, scalars)
+--- run(self, "train_step", data), guarded: a target of tape:gradient that is not finite ends it with everything as it was
+--- before, and an error that says where.
+local function run_guarded(self, data, unchanged, where, sample_of)
+  local held = rawget(self, "_guard")
+  if not held or held:is_open() then -- a step inside a step of the same model has its own
+    held = core.guard()
+    rawset(self, "_guard", held)
+  end
+  local compiled = self._compiled
+  local guard <close> = held:open(compiled and compiled.config.run_eagerly)
+  local ok, result, replayed, own = xpcall(run, run_step.handler, self, "train_step", data, unchanged)
+  if ok then return result, replayed, own end
+  local value = type(result) == "string" and result:match("the target of tape:gradient is ([%-a-z]+)")
+  if not value then error(result, 0) end
+  guard:undo()
+  logs.refuse(self, value, where, data, sample_of, ("; the step was not done: variables, metrics and generators are as "
+    .. "they were before it"))
 end
 
---- unchanged: since the step before it only kl's own code has run.
-function methods:_run_train_step(data, unchanged) return run_scalars(self, "train_step", data, unchanged) end
-function methods:_run_test_step(data, unchanged) return run_scalars(self, "test_step", data, unchanged) end
+--- One guarded training step.  unchanged: since the step before it only kl's own code has run.  `where` (gives " at step 3 of
+--- epoch 1") and sample_of (from a row of the batch to the number of the sample) are for the error.
+---@return table<string, kl.Tensor>, boolean # and if it was replayed
+function methods:_run_train_step(data, unchanged, where, sample_of)
+  local scalars, replayed, own = run_guarded(self, data, unchanged, where, sample_of)
+  if not own then check_logs(self, "train_step", scalars) end
+  logs.check_finite(self, scalars, where, data, sample_of)
+  return scalars, replayed
+end
+
+function methods:_run_test_step(data, unchanged)
+  local scalars, replayed, own = run(self, "test_step", data, unchanged)
+  return own and scalars or check_logs(self, "test_step", scalars), replayed
+end
+
 function methods:_run_predict_step(data, unchanged)
-  local outputs = run(self, "predict_step", data, unchanged)
+  local outputs, replayed = run(self, "predict_step", data, unchanged)
   for _, leaf in ipairs(tree.flatten(outputs)) do
     if not core.kind(leaf) then
       errors.fail("predict_step of model '%s' must return tensors, got %s", self.name, errors.show(leaf))
     end
   end
-  return outputs
+  return outputs, replayed
 end
 
 return methods

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "device/cpu/blas.h"
 #include "device/cpu/kernels.h"
+#include "device/cpu/peak.h"
 #include "device/cpu/pool.h"
 #include "device/cpu/tiles.h"
 #include "device/device.h"
@@ -13,13 +14,14 @@
 typedef struct level {
   const char *name;
   const kl_kernel *const *kernels;
+  const kl_peak_kernels *peak;
 } level;
 
 static const level levels[] = {
-    {"baseline", kl_baseline_kernels},
+    {"baseline", kl_baseline_kernels, &kl_baseline_peak},
 #if defined(__x86_64__)
-    {"avx2", kl_avx2_kernels},
-    {"avx512", kl_avx512_kernels},
+    {"avx2", kl_avx2_kernels, &kl_avx2_peak},
+    {"avx512", kl_avx512_kernels, &kl_avx512_peak},
 #endif
 };
 
@@ -87,6 +89,7 @@ const char *kl_device_cpu_name(void) {
 
 const char *kl_device_cpu_level(void) { return current()->name; }
 const char *kl_device_blas_name(void) { return kl_blas_name(); }
+kl_peak kl_device_measure_peak(void) { return kl_peak_measure(current()->peak); }
 int kl_device_threads(void) { return kl_pool_threads(); }
 kl_status kl_device_set_threads(int n) { return kl_pool_set_threads(n); }
 
