@@ -9,10 +9,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <string.h>
 #include <unistd.h>
 
 #define ALIGNMENT ((size_t)64)
+#define HUGE ((size_t)16 << 20) /* from here on memory is taken in pages of 2 MiB, where the system has them */
+#define HUGE_PAGE ((size_t)2 << 20)
 #define SMALL_CLASSES 16                         /* 64, 128, ... 1024 bytes */
 #define CACHED_BLOCK ((size_t)32 << 20)          /* largest block kept, bytes */
 #define CACHE_LIMIT ((uint64_t)96 << 20)         /* all free-lists together, bytes */
@@ -95,6 +98,15 @@ static void *refuse(size_t bytes, const char *why) {
   return NULL;
 }
 
+/* Arrays of data are read at places all over: with small pages every row would wait for a page's address too. */
+static void *from_system(size_t bytes) {
+  void *block = aligned_alloc(bytes >= HUGE ? HUGE_PAGE : ALIGNMENT, bytes);
+  if (block != NULL && bytes >= HUGE) {
+    madvise(block, bytes & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
+  }
+  return block;
+}
+
 void *kl_alloc(size_t bytes) {
   size_t rounded;
   int class = size_class(bytes, &rounded);
@@ -120,10 +132,10 @@ void *kl_alloc(size_t bytes) {
     block = head;
   } else {
     unlock_heap();
-    block = aligned_alloc(ALIGNMENT, rounded);
+    block = from_system(rounded);
     if (block == NULL) {
       kl_alloc_trim();
-      block = aligned_alloc(ALIGNMENT, rounded);
+      block = from_system(rounded);
     }
     lock_heap();
     if (block == NULL) {

@@ -38,19 +38,23 @@ static int free_tensor(lua_State *L) {
   return kind == KL_BIND_TENSOR ? close_tensor(L) : 0;
 }
 
-static kl_bind_handle *new_handle(lua_State *L, const char *type) {
+/* Where the registry has the two metatables besides by name: a name costs a string's hash at every operation. */
+static char tensor_key, recorded_key;
+
+static kl_bind_handle *new_handle(lua_State *L, const void *key) {
   kl_bind_handle *handle = lua_newuserdatauv(L, sizeof *handle, 0);
   handle->t = NULL;
   handle->scope = 0;
-  luaL_setmetatable(L, type);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+  lua_setmetatable(L, -2);
   return handle;
 }
 
-kl_tensor **kl_bind_new_tensor(lua_State *L) { return &new_handle(L, KL_TENSOR_TYPE)->t; }
+kl_tensor **kl_bind_new_tensor(lua_State *L) { return &new_handle(L, &tensor_key)->t; }
 
 kl_tensor **kl_bind_new_result(lua_State *L) {
   const kl_recorder *recorder = kl_context_now->recorder;
-  kl_bind_handle *handle = new_handle(L, recorder == NULL ? KL_TENSOR_TYPE : KL_RECORDED_TYPE);
+  kl_bind_handle *handle = new_handle(L, recorder == NULL ? &tensor_key : &recorded_key);
   handle->scope = recorder == NULL ? 0 : recorder->serial;
   return &handle->t;
 }
@@ -519,6 +523,8 @@ void kl_bind_open_tensor(lua_State *L, int core) {
   lua_setfield(L, core, "tensor_methods"); /* lua/kl adds ops and composites */
   for (int recorded = 0; recorded < 2; recorded++) {
     luaL_newmetatable(L, recorded ? KL_RECORDED_TYPE : KL_TENSOR_TYPE);
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, recorded ? &recorded_key : &tensor_key);
     luaL_setfuncs(L, meta, 0);
     if (recorded) {
       recorded_meta = lua_topointer(L, -1);

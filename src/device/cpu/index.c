@@ -85,12 +85,25 @@ typedef struct take {
 
 static int64_t rows_per_block(const take *t) { return kl_max_i64(TAKE_BLOCK / kl_max_i64((int64_t)t->inner, 1), 1); }
 
+static const char *row_at(const take *t, int64_t r) {
+  return t->x + (size_t)(r / t->count * t->length + t->indices[r % t->count]) * t->inner;
+}
+
+/* Rows of a batch lie all over a large array: the next ones are on their way from memory while one is copied. */
+#define AHEAD 2         /* rows */
+#define MOST_AHEAD 4096 /* bytes of a row */
+
 static void take_block(void *context, int64_t block) {
   const take *t = context;
   int64_t per_block = rows_per_block(t), end = kl_min_i64(t->outer * t->count, (block + 1) * per_block);
   for (int64_t r = block * per_block; r < end; r++) {
-    int64_t row = r / t->count * t->length + t->indices[r % t->count];
-    memcpy(t->out + (size_t)r * t->inner, t->x + (size_t)row * t->inner, t->inner);
+    if (r + AHEAD < end) {
+      const char *next = row_at(t, r + AHEAD);
+      for (size_t i = 0; i < t->inner && i < MOST_AHEAD; i += 64) {
+        __builtin_prefetch(next + i);
+      }
+    }
+    memcpy(t->out + (size_t)r * t->inner, row_at(t, r), t->inner);
   }
 }
 
