@@ -101,11 +101,13 @@ local function walk_module(census, module)
   local own, children, met = {}, {}, {}
   table.insert(census.modules, module)
   census.own[module], census.children[module] = own, children
-  -- A counter or a text in a field of kl's own does not become a layer later; in one of the user's it may.
-  local may_change = not own_code.is_own_class(class.of(module))
+  -- A number or a text that is a parameter of a class of kl's own does not become a layer later; any other field may.
+  local params = own_code.is_own_class(class.of(module)) and module.params or nil
   local function walk_field(key)
     local value = rawget(module, key)
-    if may_change or not value or type(value) == "table" or type(value) == "userdata" then note_entry(census, module, key) end
+    local kind = type(value)
+    local parameter = params and params.by_name[key] and kind ~= "nil" and kind ~= "table" and kind ~= "userdata"
+    if not parameter then note_entry(census, module, key) end
     walk(census, value, own, children, met)
   end
   for _, key in ipairs(module.member_lists) do walk_field(key) end

@@ -29,7 +29,8 @@ static lua_Integer count_keys(lua_State *L, int table) {
   return n;
 }
 
-/* core.leads_hold(list): list of triples {table, key, core.leads_to(table, key)}, flat: true if all are as they were. */
+/* core.leads_hold(list): list of triples {table, key, core.leads_to(table, key)}, flat: true if all are as they were.
+ */
 static int leads_hold(lua_State *L) {
   lua_Integer n = (lua_Integer)lua_rawlen(L, 1);
   bool same = true;

@@ -13,7 +13,8 @@ local replays = {}
 
 -- Fields that change from step to step, or hold what a step does not read: what an object was made from, and what only build
 -- uses.
-local volatile = {_config = true, kernel_initializer = true, bias_initializer = true, _found = true, _calls = true, _init_args = true, _losses = true, _loss_holders = true, history = true, _alpha = true,
+local volatile = {_config = true, kernel_initializer = true, bias_initializer = true, _found = true,
+  _calls = true, _init_args = true, _losses = true, _loss_holders = true, history = true, _alpha = true,
   _epochs_trained = true, stop_training = true, _shuffle_generator = true, _replays = true, _graph = true, built = true,
   _order = true, _weights = true, _core = true, _guard = true, _step_functions = true}
 
