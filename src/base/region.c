@@ -27,6 +27,7 @@ void *kl_region_alloc(kl_region *region, size_t bytes) {
     fresh->bytes = size;
     region->chunks = chunk = fresh;
     region->used = HEADER;
+    region->bytes += size;
   }
   void *block = (char *)chunk + region->used;
   region->used += bytes;
@@ -39,5 +40,5 @@ void kl_region_free(kl_region *region) {
     region->chunks = chunk->next;
     kl_free(chunk, chunk->bytes);
   }
-  region->used = 0;
+  region->used = region->bytes = 0;
 }

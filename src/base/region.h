@@ -6,7 +6,8 @@
 
 typedef struct kl_region {
   struct kl_region_chunk *chunks;
-  size_t used; /* of the newest chunk */
+  size_t used;  /* of the newest chunk */
+  size_t bytes; /* of all chunks */
 } kl_region;
 
 /* NULL after kl_fail(KL_ENOMEM). */

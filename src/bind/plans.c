@@ -28,7 +28,7 @@ static int plans(lua_State *L) {
   set_count(L, "arena_bytes", s.arena_bytes);
   lua_createtable(L, s.plans, 0);
   for (int i = 0; kl_plan_describe(i, &info); i++) {
-    lua_createtable(L, 0, 7);
+    lua_createtable(L, 0, 8);
     lua_pushstring(L, info.reason);
     lua_setfield(L, -2, "reason");
     set_count(L, "hits", info.found);
@@ -37,6 +37,7 @@ static int plans(lua_State *L) {
     set_count(L, "calls", (uint64_t)info.calls);
     set_count(L, "arena_bytes", info.arena_bytes);
     set_count(L, "result_bytes", info.result_bytes);
+    set_count(L, "plan_bytes", info.plan_bytes);
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "list");

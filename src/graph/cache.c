@@ -6,11 +6,13 @@
 #include "graph/planned.h"
 
 #define MAX_PLANS 64
-#define MAX_EVICTED 256 /* remembered by hash, to tell that a plan is made again */
+#define MAX_BYTES ((size_t)128 << 20) /* of all plans but the one used last: about 1.7 KB an operation */
+#define MAX_EVICTED 256               /* remembered by hash, to tell that a plan is made again */
 
 static struct {
   kl_plan *plans;
   int count;
+  size_t bytes;
   uint64_t hits, misses, evicted;
   uint64_t gone[MAX_EVICTED]; /* hashes, the oldest overwritten */
 } cache;
@@ -27,8 +29,9 @@ static void give_reason(kl_plan *p, const kl_program *program) {
   const kl_plan *older = latest_of_step(p->step);
   for (int i = 0; i < MAX_EVICTED; i++) {
     if (cache.gone[i] == p->hash) {
-      snprintf(p->reason, sizeof p->reason, "made before and given up for others: more than %d plans are in use",
-               MAX_PLANS);
+      snprintf(p->reason, sizeof p->reason,
+               "made before and given up for others: more than %d plans, or %zu MiB, are in use", MAX_PLANS,
+               MAX_BYTES >> 20);
       return;
     }
   }
@@ -45,6 +48,7 @@ static void evict_last(void) {
     last = &(*last)->next;
   }
   cache.gone[cache.evicted++ % MAX_EVICTED] = (*last)->hash;
+  cache.bytes -= (*last)->l.region.bytes;
   kl_plan_release(*last);
   *last = NULL;
   cache.count--;
@@ -67,10 +71,11 @@ kl_status kl_plan_find(const kl_trace *trace, const kl_program *program, kl_plan
     KL_TRY(kl_plan_new(trace, program, &p));
     give_reason(p, program);
     cache.misses++;
-    if (cache.count == MAX_PLANS) {
+    while (cache.count == MAX_PLANS || (cache.count > 0 && cache.bytes > MAX_BYTES)) {
       evict_last();
     }
     cache.count++;
+    cache.bytes += p->l.region.bytes;
   }
   p->next = cache.plans;
   cache.plans = p;
@@ -112,7 +117,8 @@ bool kl_plan_describe(int i, kl_plan_info *out) {
                         .runs = p->runs,
                         .calls = p->ncalls,
                         .operations = p->l.nitems,
-                        .arena_bytes = p->arena};
+                        .arena_bytes = p->arena,
+                        .plan_bytes = p->l.region.bytes};
   for (int r = 0; r < p->l.nresult_storages; r++) {
     out->result_bytes += p->results[r];
   }

@@ -13,6 +13,8 @@
 typedef struct state {
   kl_lowered *l;
   int *missing; /* per item: how many of its inputs are not there yet; -1: done */
+  int *readers; /* items that read an item's results, once per operand: of item i from `begin[i]` on */
+  int *begin;
   int nscheduled;
   int first;  /* items before it are done */
   int checks; /* items that may refuse a value and are not done */
@@ -61,18 +63,44 @@ static void take(state *s, int index, int group) {
   l->scheduled[s->nscheduled++] = index;
   s->missing[index] = -1;
   s->checks -= item->checks;
-  for (int i = index + 1; i < l->nitems; i++) {
-    const kl_item *reader = &l->items[i];
-    if (s->missing[i] <= 0) {
-      continue;
-    }
-    for (int k = 0; k < reader->nin; k++) {
-      s->missing[i] -= l->buffers[reader->in[k].buffer].writer == index;
-    }
+  for (int i = s->begin[index]; i < s->begin[index + 1]; i++) {
+    s->missing[s->readers[i]] -= s->missing[s->readers[i]] > 0; /* dead ones stay at -1 */
   }
   while (s->first < l->nitems && s->missing[s->first] < 0) {
     s->first++;
   }
+}
+
+/* Who reads what. */
+static kl_status list_readers(state *s) {
+  const kl_lowered *l = s->l;
+  size_t total = 0;
+  for (int i = 0; i < l->nitems; i++) {
+    total += (size_t)l->items[i].nin;
+  }
+  s->begin = kl_region_alloc(&s->l->region, ((size_t)l->nitems + 2) * sizeof *s->begin);
+  s->readers = kl_region_alloc(&s->l->region, (total + 1) * sizeof *s->readers);
+  if (s->begin == NULL || s->readers == NULL) {
+    return KL_ENOMEM;
+  }
+  /* begin[w + 2] counts, then begin[w + 1] is where the next reader of w goes, and in the end where those of w + 1
+   * begin */
+  for (int pass = 0; pass < 2; pass++) {
+    for (int i = 0; i < l->nitems; i++) {
+      for (int k = 0; k < l->items[i].nin; k++) {
+        int writer = l->buffers[l->items[i].in[k].buffer].writer;
+        if (writer >= 0 && pass == 0) {
+          s->begin[writer + 2]++;
+        } else if (writer >= 0) {
+          s->readers[s->begin[writer + 1]++] = i;
+        }
+      }
+    }
+    for (int i = 2; i < l->nitems + 2 && pass == 0; i++) {
+      s->begin[i] += s->begin[i - 1];
+    }
+  }
+  return KL_OK;
 }
 
 static int operands(const kl_item *item) { return item->nin + item->nout; }
@@ -114,6 +142,7 @@ kl_status kl_pass_schedule(kl_lowered *l) {
   if (s.missing == NULL) {
     return KL_ENOMEM;
   }
+  KL_TRY(list_readers(&s));
   for (int i = 0; i < l->nitems; i++) {
     s.checks += l->items[i].live && l->items[i].checks;
     s.missing[i] = l->items[i].live ? count_missing(l, &l->items[i]) : -1;

@@ -31,6 +31,7 @@ typedef struct kl_plan_info {
   uint64_t found, runs;
   int operations, calls;
   size_t arena_bytes, result_bytes; /* of the arena that it needs; of the results that it makes at each run */
+  size_t plan_bytes;                /* of the plan itself */
 } kl_plan_info;
 
 /* The i-th plan of the cache, from 0, the one used last first; false if there is none. */

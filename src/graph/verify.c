@@ -184,8 +184,8 @@ static void check_variables(check *c) {
         const kl_buffer *read = &l->buffers[item->in[k].buffer];
         /* in one walk: no later than the write, and at the same element */
         bool late = item->group > group ||
-                    (item->group == group &&
-                     (item->order > writer->order || item->in[k].offset != 0 || !kl_value_is_dense(&item->in[k])));
+                    (item->group == group && (item->tile == NULL || item->order > writer->order ||
+                                              item->in[k].offset != 0 || !kl_value_is_dense(&item->in[k])));
         if (late && read->place == KL_PLACE_EXTERNAL &&
             l->program->externals[read->number]->variable == l->program->variables[written->number]) {
           complain(c, "item %d reads the old value of variable %d after it is gone", i, written->number);

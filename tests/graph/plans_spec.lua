@@ -72,7 +72,26 @@ describe("kl.plans()", function()
     for i = 1, 65 do plan(i) end
     assert.equal(1, kl.plans().evicted)
     plan(1)
-    assert.equal("made before and given up for others: more than 64 plans are in use", latest().reason)
+    assert.equal("made before and given up for others: more than 64 plans, or 128 MiB, are in use", latest().reason)
+    kl.core.forget_plans()
+  end)
+end)
+
+describe("the cache of plans", function()
+  it("is bounded in bytes too: of long steps few are kept", function()
+    kl.core.forget_plans()
+    local function long(n)
+      kl.jit(function(x)
+        for _ = 1, 15000 do x = x + kl.sin(x) end
+        return x
+      end)(kl.ones{n})
+    end
+    for n = 1, 6 do long(n) end
+    local stats, bytes = kl.plans(), 0
+    for _, plan in ipairs(stats.list) do bytes = bytes + plan.plan_bytes end
+    assert(stats.plans >= 2 and stats.plans < 6, stats.plans)
+    assert(bytes - stats.list[1].plan_bytes <= 128 << 20, bytes)
+    assert.equal(6 - stats.plans, stats.evicted)
     kl.core.forget_plans()
   end)
 end)
