@@ -141,13 +141,18 @@ static inline double power_number(double a, double b) {
 static void power_f32(int64_t n, void *const *out, const void *const *in) {
   const float *x1 = in[0], *x2 = in[1];
   float *y = out[0];
-  bool squares = true;
-  for (int64_t i = 0; i < n && squares; i++) {
-    squares = x2[i] == 2;
+  int32_t others = 0; /* as wide as a float, so that the loop becomes one of vectors */
+  for (int64_t i = 0; i < n; i++) {
+    others |= x2[i] != 2;
+  }
+  if (others == 0) {
+    for (int64_t i = 0; i < n; i++) {
+      y[i] = x1[i] * x1[i];
+    }
+    return;
   }
   for (int64_t i = 0; i < n; i++) {
-    const float a = x1[i];
-    y[i] = squares ? a * a : (float)power_number((double)a, (double)x2[i]);
+    y[i] = (float)power_number((double)x1[i], (double)x2[i]);
   }
 }
 KL_PLAIN_BINARY(power_f64, double, double, power_number(a, b))

@@ -141,6 +141,15 @@ static bool blas_layout(const matrix *x) {
          (x->row_stride == 1 && x->column_stride >= kl_max_i64(x->rows, 1));
 }
 
+static matrix transposed(const matrix *x) {
+  matrix t = *x;
+  t.rows = x->columns;
+  t.columns = x->rows;
+  t.row_stride = x->column_stride;
+  t.column_stride = x->row_stride;
+  return t;
+}
+
 static void make_product(const kl_call *c, product *p) {
   const kl_view *a = &c->in[0], *b = &c->in[1];
   *p = (product){.dtype = a->dtype, .size = kl_dtype_size(a->dtype), .c = c->out[0].data};
@@ -163,6 +172,14 @@ static void make_product(const kl_call *c, product *p) {
     p->batches = p->batch_shape[p->batch_axes] == 0 ? 1 : p->batches / p->batch_shape[p->batch_axes];
   }
   p->a.rows = p->m;
+  /* A column whose rows lie side by side is computed as a row: (a b)^T = b^T a^T, the same chains of FMAs. */
+  if (p->n == 1 && p->m > 1 && p->batches == 1 && p->a.row_stride == 1) {
+    matrix column = p->b;
+    p->b = transposed(&p->a);
+    p->a = transposed(&column);
+    p->n = p->m;
+    p->m = 1;
+  }
   p->work = (double)p->m * (double)p->n * (double)p->k;
   p->blas =
       kl_dtype_is_float(p->dtype) && p->work >= BLAS_PRODUCT && kl_min_i64(p->m, p->n) >= 64 && kl_blas_available();
