@@ -1,51 +1,60 @@
 -- The layer calls that are running, innermost last: what `training`, paths of weights and the words behind an error come from.
 --
 -- There is one stack per coroutine: a coroutine that dies in the middle of a call takes its frames along.  A frame is closed
--- when its call ends, however it ends: local frame <close> = call_stack.push(layer, training).
+-- when its call ends, however it ends: local frame <close>, outer = call_stack.push(layer, training).  Frames are used again
+-- by later calls, so nobody keeps one.
 local core = require "kl.core"
 
 local call_stack = {}
 
-local stacks = setmetatable({}, {__mode = "k"})
+local stacks = setmetatable({}, {__mode = "k"}) -- {n = how many run, frames...}
 
 local function own_stack()
   local thread = coroutine.running()
   local stack = stacks[thread]
   if not stack then
-    stack = {}
+    stack = {n = 0}
     stacks[thread] = stack
   end
   return stack
 end
 
 local frame_metatable = {__close = function(frame)
-  local stack = frame.stack
-  for i = #stack, frame.depth, -1 do stack[i] = nil end
+  frame.stack.n = frame.depth - 1
+  frame.layer, frame.shown = false, false
 end}
 
---- The innermost running call {layer, training}, or nil; and the outermost.
+--- The innermost running call {layer, training}, or nil.
 function call_stack.top()
   local stack = own_stack()
-  return stack[#stack], stack[1]
+  return stack[stack.n]
 end
 
---- Begins a call (or the building) of a layer.
+--- Begins a call (or the building) of a layer.  training: nil takes that of the call around it.
+---@return table, table|nil # the frame, and the one around it
 function call_stack.push(layer, training)
   local stack = own_stack()
-  local depth = #stack + 1
-  local frame = setmetatable({layer = layer, training = training, depth = depth, stack = stack}, frame_metatable)
-  stack[depth] = frame
-  return frame
+  local depth = stack.n + 1
+  local outer, frame = stack[depth - 1], stack[depth]
+  if not frame then
+    frame = setmetatable({depth = depth, stack = stack, shown = false}, frame_metatable)
+    stack[depth] = frame
+  end
+  if training == nil then training = outer ~= nil and outer.training or false end
+  frame.layer, frame.training = layer, training
+  stack.n = depth
+  return frame, outer
 end
 
 --- The names of the running calls joined by "/": as shown, or with `for_keys` as random keys count them.
 ---@param for_keys? boolean
 ---@return string
 function call_stack.path(for_keys)
-  local parts = {}
-  for i, frame in ipairs(own_stack()) do
-    local name = frame.layer.name -- also takes the automatic name, and with it the key
-    parts[i] = for_keys and frame.layer._key or name
+  local parts, stack = {}, own_stack()
+  for i = 1, stack.n do
+    local layer = stack[i].layer
+    local name = layer.name -- also takes the automatic name, and with it the key
+    parts[i] = for_keys and layer._key or name
   end
   return table.concat(parts, "/")
 end
@@ -56,11 +65,11 @@ end
 function call_stack.shown_path(is_update)
   if is_update then return core.updating and (core.updating.path or ""):match("^(.*)/[^/]*$") or "" end
   local stack = own_stack()
-  local top = stack[#stack]
+  local top = stack[stack.n]
   if not top then return "" end
   if not top.shown then
     local parts = {}
-    for i, frame in ipairs(stack) do parts[i] = rawget(frame.layer, "_name") or getmetatable(frame.layer).__name end
+    for i = 1, stack.n do parts[i] = rawget(stack[i].layer, "_name") or getmetatable(stack[i].layer).__name end
     top.shown = table.concat(parts, "/")
   end
   return top.shown

@@ -287,16 +287,17 @@ end
 
 --- A tensor for input i: a missing last axis of length 1 is added, a superfluous one goes; the dtype is the declared one.
 function Graph:adapt(i, t)
-  local want, have = self.input_shapes[i], t.shape
-  if #have == #want - 1 and want[#want] == 1 then
+  local want = self.input_shapes[i]
+  local rank = #want
+  if t.ndim == rank - 1 and want[rank] == 1 then
     t = core.ops.expand_dims(t, -1)
-  elseif #have == #want + 1 and have[#have] == 1 then
+  elseif t.ndim == rank + 1 and core.length(t, -1) == 1 then
     t = core.ops.squeeze(t, -1)
   end
-  if #have ~= #want then have = t.shape end
-  local fits = #have == #want
-  for axis, n in ipairs(want) do -- a declared batch size binds nobody, as in Keras
-    fits = fits and (axis == 1 or not n or not have[axis] or have[axis] == n)
+  local fits = t.ndim == rank
+  for axis = 2, fits and rank or 1 do -- a declared batch size binds nobody, as in Keras
+    local have = core.length(t, axis)
+    fits = fits and (not want[axis] or not have or have == want[axis])
   end
   if not fits then
     errors.fail("input '%s' of the model has shape %s, got %s", self:input_names()[i], core.shape_text(self.input_leaves[i]),

@@ -101,7 +101,7 @@ function Layer.get:dtype() return self.compute_dtype end
 function Layer:_scope()
   local outer = call_stack.top()
   if outer and outer.layer == self then return nil end
-  return call_stack.push(self, outer and outer.training or false)
+  return (call_stack.push(self))
 end
 
 local weight_params = args.params{{"name"}, {"shape", {}}, {"initializer"}, {"dtype"}, {"trainable", true},
@@ -296,19 +296,20 @@ local function shapes_of(inputs)
   return tree.map(function(leaf) return core.kind(leaf) and leaf.shape or {} end, inputs)
 end
 
+local no_axes = {}
+
 local function check_spec(self, spec, inputs)
   if not tree.is_leaf(inputs) then
     errors.fail("layer '%s' expects one tensor, got a structure %s", self.name, tree.form(inputs))
   end
   local t = inputs
-  local shape = t.shape
-  local rank = #shape
+  local rank = t.ndim
   if spec.ndim and rank ~= spec.ndim or spec.min_ndim and rank < spec.min_ndim or spec.max_ndim and rank > spec.max_ndim then
     errors.fail("layer '%s' expects %s axes, got %d: shape %s", self.name,
       spec.ndim or (spec.min_ndim and "at least " .. spec.min_ndim) or "at most " .. spec.max_ndim, rank, core.shape_text(t))
   end
-  for axis, length in pairs(spec.axes or {}) do
-    local got = shape[axis < 0 and rank + axis + 1 or axis]
+  for axis, length in pairs(spec.axes or no_axes) do
+    local got = core.length(t, axis)
     if got and got ~= length then
       errors.fail("layer '%s' expects length %d along axis %d, got %d: shape %s", self.name, length, axis, got,
         core.shape_text(t))
@@ -381,20 +382,19 @@ function Layer:__call(inputs, given)
       self.name, errors.show(given))
   end
   if inputs == nil then errors.fail("layer '%s' was called without inputs", self.name) end
-  local outer = call_stack.top()
-  local training = given and given.training
-  if training == nil then training = outer ~= nil and outer.training or false end
+  local frame <close>, outer = call_stack.push(self, given and given.training)
   if outer == nil then forget_losses(self) end
-  local frame <close> = call_stack.push(self, training)
   inputs = convert(self, inputs)
   if self.input_spec then check_spec(self, self.input_spec, inputs) end
   if not self.built then
     self:_build_once(shapes_of(inputs))
     if self.input_spec then check_spec(self, self.input_spec, inputs) end
   end
-  local options = {training = training}
-  for key, value in pairs(given or options) do
-    if key ~= "training" then options[key] = value end
+  local options = {training = frame.training}
+  if given then
+    for key, value in pairs(given) do
+      if key ~= "training" then options[key] = value end
+    end
   end
   if has_symbolic(inputs) then return call_symbolic(self, inputs, options, given) end
   local outputs = run_call(self, inputs, options)
@@ -403,7 +403,6 @@ function Layer:__call(inputs, given)
       self:add_loss(self.activity_regularizer(leaf) / leaf.shape[1])
     end
   end
-  local _ = frame
   return outputs
 end
 

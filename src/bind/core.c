@@ -167,6 +167,22 @@ static int same_shape(lua_State *L) {
   return 1;
 }
 
+/* core.length(t, axis): the length along an axis, from 1 or from -1; false if it is unknown, nil if there is none. */
+static int axis_length(lua_State *L) {
+  kl_bind_enter(L);
+  const kl_shape *shape = shape_of(L, 1);
+  lua_Integer axis = luaL_checkinteger(L, 2);
+  axis = axis < 0 ? shape->ndim + axis : axis - 1;
+  if (axis < 0 || axis >= shape->ndim) {
+    lua_pushnil(L);
+  } else if (shape->dim[axis] == KL_UNKNOWN) {
+    lua_pushboolean(L, 0);
+  } else {
+    lua_pushinteger(L, shape->dim[axis]);
+  }
+  return 1;
+}
+
 /* core.clock(): monotonic seconds. */
 static int wall_clock(lua_State *L) {
   struct timespec t;
@@ -243,6 +259,7 @@ int luaopen_kl_core(lua_State *L) {
       {"kind", kind},
       {"shape_text", shape_text},
       {"same_shape", same_shape},
+      {"length", axis_length},
       {"program_folder", program_folder},
       {"is_program", is_program},
       {"traceback", kl_program_traceback},

@@ -73,7 +73,8 @@ describe("what a step returns", function()
       for _ = 1, 6000 do f(t) end
       local taken = stats()
       for _ = 1, 6000 do f(t) end
-      assert(stats() - taken < 600, stats() - taken)
+      -- without it 12,000 and more; how many before the collector's next turn depends on what else is in the heap
+      assert(stats() - taken < 4000, stats() - taken)
     end
   end)
 end)
