@@ -423,7 +423,37 @@ static int print_tensor(lua_State *L) {
   return 1;
 }
 
-/* t.name: a property, a method, or an error that names the nearest one.  Upvalue 1: the methods. */
+enum { SHAPE = 1, DTYPE, NDIM };
+
+/* The table of the properties' numbers by name: one look-up instead of comparing texts. */
+void kl_bind_new_properties(lua_State *L) {
+  static const char *const names[] = {[SHAPE] = "shape", [DTYPE] = "dtype", [NDIM] = "ndim"};
+  lua_createtable(L, 0, NDIM);
+  for (int i = SHAPE; i <= NDIM; i++) {
+    lua_pushinteger(L, i);
+    lua_setfield(L, -2, names[i]);
+  }
+}
+
+bool kl_bind_push_property(lua_State *L, int properties, const kl_tensor *t) {
+  lua_pushvalue(L, 2);
+  lua_rawget(L, properties);
+  switch (lua_tointeger(L, -1)) {
+    case SHAPE:
+      kl_bind_push_shape(L, &t->shape);
+      return true;
+    case DTYPE:
+      lua_pushstring(L, kl_dtype_name((kl_dtype)t->dtype));
+      return true;
+    case NDIM:
+      lua_pushinteger(L, t->shape.ndim);
+      return true;
+    default:
+      return false;
+  }
+}
+
+/* t.name: a property, a method, or an error that names the nearest one.  Upvalue 1: the methods; 2: the properties. */
 static int index_tensor(lua_State *L) {
   if (lua_type(L, 2) == LUA_TSTRING) {
     lua_pushvalue(L, 2);
@@ -431,19 +461,10 @@ static int index_tensor(lua_State *L) {
       return 1;
     }
     kl_tensor *t = kl_bind_check_tensor(L, 1);
+    if (kl_bind_push_property(L, lua_upvalueindex(2), t)) {
+      return 1;
+    }
     const char *name = lua_tostring(L, 2);
-    if (strcmp(name, "shape") == 0) {
-      kl_bind_push_shape(L, &t->shape);
-      return 1;
-    }
-    if (strcmp(name, "dtype") == 0) {
-      lua_pushstring(L, kl_dtype_name((kl_dtype)t->dtype));
-      return 1;
-    }
-    if (strcmp(name, "ndim") == 0) {
-      lua_pushinteger(L, t->shape.ndim);
-      return 1;
-    }
     kl_bind_push_nearest(L, name, NULL, lua_upvalueindex(1));
     return kl_bind_error(L, "a tensor has no method or property '%s'%s", name, lua_tostring(L, -1));
   }
@@ -553,7 +574,8 @@ void kl_bind_open_tensor(lua_State *L, int core) {
       luaL_setfuncs(L, ends, 0);
     }
     lua_pushvalue(L, -2);
-    lua_pushcclosure(L, index_tensor, 1);
+    kl_bind_new_properties(L);
+    lua_pushcclosure(L, index_tensor, 2);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);
   }

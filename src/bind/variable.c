@@ -129,7 +129,7 @@ static int push_value(lua_State *L, kl_variable *v) {
   return 1;
 }
 
-/* v.name.  Upvalue 1: the variable's own methods, 2: those of tensors. */
+/* v.name.  Upvalue 1: the variable's own methods, 2: those of tensors, 3: the properties of both. */
 static int index_variable(lua_State *L) {
   kl_variable *v = kl_bind_check_variable(L, 1);
   if (lua_type(L, 2) != LUA_TSTRING) {
@@ -148,16 +148,7 @@ static int index_variable(lua_State *L) {
   if (strcmp(name, "value") == 0) {
     return push_value(L, v);
   }
-  if (strcmp(name, "shape") == 0) {
-    kl_bind_push_shape(L, &v->value->shape);
-    return 1;
-  }
-  if (strcmp(name, "dtype") == 0) {
-    lua_pushstring(L, kl_dtype_name((kl_dtype)v->value->dtype));
-    return 1;
-  }
-  if (strcmp(name, "ndim") == 0) {
-    lua_pushinteger(L, v->value->shape.ndim);
+  if (kl_bind_push_property(L, lua_upvalueindex(3), v->value)) {
     return 1;
   }
   if (strcmp(name, "trainable") == 0) {
@@ -219,7 +210,8 @@ void kl_bind_open_variable(lua_State *L, int core) {
   }
   lua_pop(L, 1);
   lua_getfield(L, core, "tensor_methods");
-  lua_pushcclosure(L, index_variable, 2);
+  kl_bind_new_properties(L);
+  lua_pushcclosure(L, index_variable, 3);
   lua_setfield(L, -2, "__index");
   lua_pop(L, 1);
   kl_bind_new_weak_table(L, "v");
