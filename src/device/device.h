@@ -43,12 +43,27 @@ typedef struct kl_rows {
   void (*run)(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out); /* out: count rows */
 } kl_rows;
 
+/* Where a reduction gets its input from, piece by piece. */
+typedef struct kl_elements {
+  /* Elements [at, at + n) in C order: where they lie, or in `buffer`, which has room for them.  Each element is asked
+   * for once, by whatever thread. */
+  const void *(*get)(const struct kl_elements *e, int64_t at, int64_t n, void *buffer);
+} kl_elements;
+
+/* A reduction whose input need not be in memory: what computes it can run piece by piece, each piece being reduced
+ * while it is in L1.  The pieces are the chunks of the reduction as a whole, so joining changes no bit. */
+typedef struct kl_reduction {
+  bool (*takes)(const kl_call *c); /* this one can be had so, and long enough pieces make it worth it */
+  kl_status (*run)(const kl_call *c, const kl_elements *from);
+} kl_reduction;
+
 typedef struct kl_kernel {
   kl_status (*run)(const kl_call *c);
   size_t (*scratch)(const kl_call *c); /* bytes, or NULL for none */
   const kl_tile *tiles;                /* elementwise: by dtype of the last input, or NULL */
   kl_tile (*tile)(const kl_call *c);   /* elementwise: where the choice needs more than that */
   const kl_rows *rows;                 /* of a product, or NULL */
+  const kl_reduction *reduction;       /* of a reduction, or NULL */
 } kl_kernel;
 
 /* Elementwise kernels joined: walked once, tile by tile, each op's result staying in the caches for the next.  An
@@ -75,6 +90,11 @@ typedef struct kl_fused {
   const kl_call *product;
   int product_view;
   void *packed; /* room for its packed right side */
+  /* A prepared reduction of output `reduced_view`, or NULL; never beside a product.  Unless it is `stored` the output
+   * is nowhere in memory as a whole. */
+  const kl_call *reduction;
+  int reduced_view;
+  bool stored;
 } kl_fused;
 
 #define KL_PRODUCT_BLOCK 8192 /* elements of a product that are made at a time: they stay in L1 */

@@ -17,6 +17,7 @@ typedef enum kl_stage {
   KL_STAGE_LIVE,
   KL_STAGE_SCHEDULED,
   KL_STAGE_JOINED,
+  KL_STAGE_REDUCED,
   KL_STAGE_PLACED,
 } kl_stage;
 

@@ -15,6 +15,7 @@ typedef enum kl_place {
   KL_PLACE_ARENA,    /* lives from `first` to `last` at `offset` of the arena */
   KL_PLACE_TILE,     /* only inside one fused group: temporary `number` of it */
   KL_PLACE_PRODUCT,  /* rows of a product that its fused group makes as it needs them */
+  KL_PLACE_PIECE,    /* pieces that a fused group makes for its reduction */
   KL_PLACE_EXTERNAL, /* external `number` of the program */
   KL_PLACE_CELL,     /* scalar `number` of the program, as `dtype` */
   KL_PLACE_VARIABLE, /* the new value of variable `number` of the program */
@@ -55,7 +56,8 @@ typedef struct kl_item {
 typedef struct kl_group {
   int first, count; /* in `scheduled`; count 0: its item went into another group */
   bool fused;
-  int product; /* item whose rows the group makes, or -1 */
+  int product;   /* item whose rows the group makes, or -1 */
+  int reduction; /* item that reduces what the group makes, piece by piece, or -1 */
 } kl_group;
 
 typedef struct kl_lowered {
@@ -82,6 +84,7 @@ kl_status kl_pass_common(kl_lowered *l);
 kl_status kl_pass_live(kl_lowered *l);
 kl_status kl_pass_schedule(kl_lowered *l);
 kl_status kl_pass_join(kl_lowered *l);
+kl_status kl_pass_reduce(kl_lowered *l);
 kl_status kl_pass_place(kl_lowered *l);
 
 /* Lowering and all passes. */

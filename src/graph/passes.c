@@ -25,8 +25,8 @@ static kl_status look(const kl_lowered *l, kl_stage stage) {
 
 kl_status kl_passes_run(kl_lowered *l, const kl_trace *trace, const kl_program *program) {
   static kl_status (*const passes[])(kl_lowered *) = {
-      [KL_STAGE_COMMON] = kl_pass_common, [KL_STAGE_LIVE] = kl_pass_live,    [KL_STAGE_SCHEDULED] = kl_pass_schedule,
-      [KL_STAGE_JOINED] = kl_pass_join,   [KL_STAGE_PLACED] = kl_pass_place,
+      [KL_STAGE_COMMON] = kl_pass_common, [KL_STAGE_LIVE] = kl_pass_live,      [KL_STAGE_SCHEDULED] = kl_pass_schedule,
+      [KL_STAGE_JOINED] = kl_pass_join,   [KL_STAGE_REDUCED] = kl_pass_reduce, [KL_STAGE_PLACED] = kl_pass_place,
   };
   KL_TRY(kl_lower(l, trace, program));
   KL_TRY(look(l, KL_STAGE_LOWERED));

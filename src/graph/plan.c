@@ -116,6 +116,16 @@ static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
     c->scratch = c->call.kernel->rows->packed_bytes(&c->call);
     p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
   }
+  if (g->reduction >= 0) {
+    const kl_value *reduced = &l->items[g->reduction].in[0];
+    KL_TRY(make_single(p, c, &l->items[g->reduction]));
+    f->reduction = &c->call;
+    while (values[f->reduced_view]->buffer !=
+           reduced->buffer) { /* it is one of the outputs, perhaps of another shape */
+      f->reduced_view++;
+    }
+    f->stored = l->buffers[reduced->buffer].place != KL_PLACE_PIECE;
+  }
   return KL_OK;
 }
 
@@ -267,6 +277,7 @@ static kl_status make_room(kl_plan *p, const kl_program *program) {
         break;
       case KL_PLACE_TILE:
       case KL_PLACE_PRODUCT:
+      case KL_PLACE_PIECE:
         p->bases[b] = arena.bytes; /* never looked at */
         break;
       case KL_PLACE_EXTERNAL:
@@ -318,11 +329,11 @@ static kl_status run_calls(kl_plan *p) {
     kl_plan_call *c = &p->calls[i];
     char *scratch = c->scratch > 0 ? arena.bytes + p->l.arena_bytes : NULL;
     int64_t begin = KL_UNLIKELY(kl_profiling) ? kl_profile_clock() : 0;
+    c->call.scratch = scratch;
     if (c->fused) {
       c->joined.packed = scratch;
       device->execute_fused(&c->joined);
     } else {
-      c->call.scratch = scratch;
       status = device->execute(&c->call);
       if (status != KL_OK) { /* a refused value: the line of the op is what the user needs */
         const kl_item *item = &p->l.items[p->l.scheduled[p->l.groups[c->group].first]];

@@ -29,8 +29,8 @@ static void end_line(line *to) {
 }
 
 const char *kl_stage_name(kl_stage stage) {
-  static const char *const names[] = {"lowering",   "common subexpressions", "dead code",
-                                      "scheduling", "joining products",      "placing"};
+  static const char *const names[] = {"lowering",         "common subexpressions", "dead code", "scheduling",
+                                      "joining products", "joining reductions",    "placing"};
   return names[stage];
 }
 
@@ -93,6 +93,9 @@ static void print_place(line *to, const kl_lowered *l, int buffer, kl_stage stag
       break;
     case KL_PLACE_PRODUCT:
       say(to, "; rows as they are needed");
+      break;
+    case KL_PLACE_PIECE:
+      say(to, "; pieces as they are needed");
       break;
     case KL_PLACE_VARIABLE:
       say(to, "; variable %d", b->number);
@@ -177,6 +180,9 @@ void kl_lowered_print(const kl_lowered *l, kl_stage stage, kl_debug_write *write
     }
     for (int i = 0; i < group->count; i++) {
       print_item(to, l, &l->items[l->scheduled[group->first + i]], stage);
+    }
+    if (stage >= KL_STAGE_REDUCED && group->reduction >= 0) {
+      print_item(to, l, &l->items[group->reduction], stage);
     }
   }
 }

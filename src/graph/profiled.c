@@ -1,8 +1,8 @@
 /* Joined calls and their parts.
  *
  * Nobody can time the ops of a joined call apart, so they share its time by what each has to do: an elementwise op by
- * its elements, a product by an eighth of its multiply-adds, about what they cost on the processors kl was measured on.
- */
+ * its elements, a product by an eighth of its multiply-adds, a reduction by what it reads, about what they cost on the
+ * processors kl was measured on. */
 #include "graph/profiled.h"
 
 #include <stdio.h>
@@ -25,12 +25,15 @@ static void make_name(const kl_lowered *l, const kl_group *g, char *name, size_t
   if (g->count > SHOWN_OPS) {
     used += snprintf(name + used, size - (size_t)used, ",%d more", g->count - SHOWN_OPS);
   }
+  if (g->reduction >= 0) {
+    used += snprintf(name + used, size - (size_t)used, "%s%s", separator, l->items[g->reduction].op->name);
+  }
   snprintf(name + used, size - (size_t)used, ")");
 }
 
 static bool stays_inside(const kl_lowered *l, const kl_value *v) {
   kl_place place = l->buffers[v->buffer].place;
-  return place == KL_PLACE_TILE || place == KL_PLACE_PRODUCT;
+  return place == KL_PLACE_TILE || place == KL_PLACE_PRODUCT || place == KL_PLACE_PIECE;
 }
 
 /* Bytes of an operand, if it passes through memory and no item before, nor an operand before of this one, has it. */
@@ -63,13 +66,14 @@ static kl_profile_part part_of(const kl_item *item) {
   }
   kl_lowered_view(&item->out[0], &out);
   double flops = kl_profile_flops(item->op, nin, in, &out);
-  double weight = item->op->id == KL_OP_matmul ? flops / 16 : (double)kl_shape_numel(&out.shape);
+  int64_t elements = kl_shape_numel(&out.shape), read = nin > 0 ? kl_shape_numel(&in[0].shape) : 0;
+  double weight = item->op->id == KL_OP_matmul ? flops / 16 : (double)(read > elements ? read : elements);
   return (kl_profile_part){item->op, 0, flops, weight};
 }
 
 kl_profiled *kl_profiled_make(kl_lowered *l, const kl_group *g) {
   kl_profiled *p = kl_region_alloc(&l->region, sizeof *p);
-  size_t most = (size_t)g->count + 1;
+  size_t most = (size_t)g->count + 2;
   kl_profile_part *parts = kl_region_alloc(&l->region, most * sizeof *parts);
   int64_t *recorded = kl_region_alloc(&l->region, most * sizeof *recorded);
   if (p == NULL || parts == NULL || recorded == NULL) {
@@ -94,6 +98,10 @@ kl_profiled *kl_profiled_make(kl_lowered *l, const kl_group *g) {
     }
     recorded[p->nparts] = item->recorded;
     parts[p->nparts++] = part_of(item);
+  }
+  if (g->reduction >= 0) {
+    recorded[p->nparts] = l->items[g->reduction].recorded;
+    parts[p->nparts++] = part_of(&l->items[g->reduction]);
   }
   p->kernel = (int)parts[0].op->id;
   if (p->nparts > 1) {

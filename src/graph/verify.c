@@ -114,6 +114,7 @@ static void check_schedule(check *c) {
   for (int g = 0; g < c->l->ngroups; g++) {
     check_group(c, g, &taken);
     taken += c->stage >= KL_STAGE_JOINED && c->l->groups[g].product >= 0;
+    taken += c->stage >= KL_STAGE_REDUCED && c->l->groups[g].reduction >= 0;
   }
   for (int i = 0; i < c->l->nitems; i++) {
     live += c->l->items[i].live;
@@ -123,14 +124,17 @@ static void check_schedule(check *c) {
   }
 }
 
-/* Tiles and products stay in their group. */
+/* Tiles, products and pieces stay in their group. */
 static void check_local(check *c) {
   const kl_lowered *l = c->l;
   for (int i = 0; i < l->nitems; i++) {
     const kl_item *item = &l->items[i];
     for (int k = 0; k < item->nin && item->live; k++) {
       const kl_buffer *b = &l->buffers[item->in[k].buffer];
-      bool local = b->place == KL_PLACE_TILE || b->place == KL_PLACE_PRODUCT;
+      if (b->place == KL_PLACE_TILE && item->tile == NULL) {
+        complain(c, "item %d is not elementwise and reads the tile %d", i, item->in[k].buffer);
+      }
+      bool local = b->place == KL_PLACE_TILE || b->place == KL_PLACE_PRODUCT || b->place == KL_PLACE_PIECE;
       if (local && l->items[b->writer].group != item->group) {
         complain(c, "item %d reads buffer %d, which stays in group %d", i, item->in[k].buffer,
                  l->items[b->writer].group);

@@ -205,7 +205,7 @@ end
 --- The program with that seed: {text, function(kl, v, x) -> list, inputs, variables: descriptions}.
 function program_gen.program(seed)
   gen.restart("program " .. seed)
-  local is_large = seed % 100 == 0
+  local is_large = seed % 40 == 0
   local sizes = is_large and large or shapes
   local p = {lines = {}, names = {}, info = {}, env = {}, open = {}, texts = {}, inputs = {}, variables = {},
     most = is_large and 1e5 or 200}

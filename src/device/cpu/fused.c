@@ -20,8 +20,8 @@ typedef struct fused {
   int64_t block; /* elements per block of the pool */
 } fused;
 
-/* Elements [from, to) of the flattened space; `product`: where those of the product lie, if there is one. */
-static void run_range(const fused *u, int64_t from, int64_t to, char *product) {
+/* Elements [from, to) of the flattened space.  window: where those of view `windowed` lie, if it is not in memory. */
+static void run_range(const fused *u, int64_t from, int64_t to, int windowed, char *window) {
   _Alignas(64) char buffers[KL_FUSED_MAX_TEMPS + KL_FUSED_MAX_VIEWS][TILE * 8];
   const int64_t begin = from;
   const kl_walk *w = &u->walk;
@@ -37,10 +37,9 @@ static void run_range(const fused *u, int64_t from, int64_t to, char *product) {
   while (from < to) {
     int64_t n = kl_min_i64(kl_min_i64(w->shape[inner] - index[inner], to - from), TILE);
     for (int v = 0; v < f->nviews; v++) {
-      operand[v] = product != NULL && v == f->product_view
-                       ? product + (from - begin) * (int64_t)w->size[v]
-                       : kl_walk_gather(w, v, kl_walk_address(w, v, index), n, buffers[KL_FUSED_MAX_TEMPS + v], TILE,
-                                        &filled[v]);
+      operand[v] = v == windowed ? window + (from - begin) * (int64_t)w->size[v]
+                                 : kl_walk_gather(w, v, kl_walk_address(w, v, index), n,
+                                                  buffers[KL_FUSED_MAX_TEMPS + v], TILE, &filled[v]);
     }
     for (int i = 0; i < f->nops; i++) {
       const kl_fused_op *op = &f->ops[i];
@@ -61,7 +60,7 @@ static void run_range(const fused *u, int64_t from, int64_t to, char *product) {
 
 static void run_block(void *context, int64_t block) {
   const fused *u = context;
-  run_range(u, block * u->block, kl_min_i64(u->walk.numel, (block + 1) * u->block), NULL);
+  run_range(u, block * u->block, kl_min_i64(u->walk.numel, (block + 1) * u->block), -1, NULL);
 }
 
 /* Some rows of the product, and what follows them. */
@@ -72,7 +71,24 @@ static void run_rows(void *context, int64_t block) {
   int64_t n = u->f->shape.dim[1], first = block * u->rows;
   int64_t count = kl_min_i64(u->rows, u->f->shape.dim[0] - first);
   c->kernel->rows->run(c, u->f->packed, first, count, product);
-  run_range(u, first * n, (first + count) * n, product);
+  run_range(u, first * n, (first + count) * n, u->f->product_view, product);
+}
+
+typedef struct pieces {
+  kl_elements elements; /* first: the reduction's pointer is ours */
+  const fused *u;
+} pieces;
+
+/* Computes the piece that a reduction asks for. */
+static const void *get_piece(const kl_elements *e, int64_t at, int64_t n, void *buffer) {
+  const fused *u = ((const pieces *)e)->u;
+  int reduced = u->f->reduced_view;
+  if (u->f->stored) {
+    run_range(u, at, at + n, -1, NULL);
+    return u->walk.data[reduced] + at * (int64_t)u->walk.size[reduced];
+  }
+  run_range(u, at, at + n, reduced, buffer);
+  return buffer;
 }
 
 void kl_tiles_run_fused(const kl_fused *f) {
@@ -83,6 +99,11 @@ void kl_tiles_run_fused(const kl_fused *f) {
     kl_walk_add(&u.walk, &f->views[v]);
   }
   kl_walk_join(&u.walk, &f->shape);
+  if (f->reduction != NULL) {
+    pieces p = {.elements = {.get = get_piece}, .u = &u};
+    f->reduction->kernel->reduction->run(f->reduction, &p.elements);
+    return;
+  }
   if (u.walk.numel == 0) {
     return;
   }
@@ -94,7 +115,7 @@ void kl_tiles_run_fused(const kl_fused *f) {
     f->product->kernel->rows->pack(f->product, f->packed);
     kl_pool_run(kl_div_up(f->shape.dim[0], u.rows), run_rows, &u);
   } else if (u.walk.numel * f->nops <= 2 * BLOCK) {
-    run_range(&u, 0, u.walk.numel, NULL);
+    run_range(&u, 0, u.walk.numel, -1, NULL);
   } else {
     u.block = kl_max_i64(BLOCK / f->nops / TILE, 1) * TILE;
     kl_pool_run(kl_div_up(u.walk.numel, u.block), run_block, &u);

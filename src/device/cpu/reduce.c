@@ -195,57 +195,63 @@ FINISH(finish_mean_f64, double, cell.number / (double)count)
 #define INTEGER(x) \
   { .integer = (x) }
 
-/* Sums and products: bool and uint8 give int32. */
-#define ADDITIVE(op, kernel, neutral, numbers, integers)                       \
-  static kl_status run_##op(const kl_call *c) {                                \
-    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                       \
-        [KL_BOOL] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),   \
-        [KL_UINT8] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),  \
-        [KL_INT32] = REDUCER(op, i32, INTEGER(neutral), integers, finish_i32), \
-        [KL_INT64] = REDUCER(op, i64, INTEGER(neutral), integers, finish_i64), \
-        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(neutral), numbers, finish_f32), \
-        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(neutral), numbers, finish_f64), \
-    };                                                                         \
-    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                        \
-  }                                                                            \
-  const kl_kernel KL_K(kernel) = {.run = run_##op, .scratch = kl_reduce_scratch};
+/* The kernel of an op from its run_<op>_from. */
+#define REDUCTION(op)                                                                            \
+  static kl_status run_##op(const kl_call *c) { return run_##op##_from(c, NULL); }               \
+  static const kl_reduction op##_reduction = {.takes = kl_reduce_takes, .run = run_##op##_from}; \
+  const kl_kernel KL_K(op) = {.run = run_##op, .scratch = kl_reduce_scratch, .reduction = &op##_reduction};
 
-ADDITIVE(sum, sum, 0, add_numbers, add_integers)
-ADDITIVE(prod, prod, 1, multiply_numbers, multiply_integers)
+/* Sums and products: bool and uint8 give int32. */
+#define ADDITIVE(op, neutral, numbers, integers)                                \
+  static kl_status run_##op##_from(const kl_call *c, const kl_elements *from) { \
+    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                        \
+        [KL_BOOL] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),    \
+        [KL_UINT8] = REDUCER(op, u8, INTEGER(neutral), integers, finish_i32),   \
+        [KL_INT32] = REDUCER(op, i32, INTEGER(neutral), integers, finish_i32),  \
+        [KL_INT64] = REDUCER(op, i64, INTEGER(neutral), integers, finish_i64),  \
+        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(neutral), numbers, finish_f32),  \
+        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(neutral), numbers, finish_f64),  \
+    };                                                                          \
+    return kl_reduce_run(c, &reducers[c->in[0].dtype], from);                   \
+  }                                                                             \
+  REDUCTION(op)
+
+ADDITIVE(sum, 0, add_numbers, add_integers)
+ADDITIVE(prod, 1, multiply_numbers, multiply_integers)
 
 /* Extrema keep the type; they are never asked of nothing. */
-#define EXTREMAL(op)                                                          \
-  static kl_status run_##op(const kl_call *c) {                               \
-    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                      \
-        [KL_BOOL] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),    \
-        [KL_UINT8] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),   \
-        [KL_INT32] = REDUCER(op, i32, INTEGER(0), op##_integers, finish_i32), \
-        [KL_INT64] = REDUCER(op, i64, INTEGER(0), op##_integers, finish_i64), \
-        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(0), op##_numbers, finish_f32), \
-        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(0), op##_numbers, finish_f64), \
-    };                                                                        \
-    return kl_reduce_run(c, &reducers[c->in[0].dtype]);                       \
-  }                                                                           \
-  const kl_kernel KL_K(op) = {.run = run_##op, .scratch = kl_reduce_scratch};
+#define EXTREMAL(op)                                                            \
+  static kl_status run_##op##_from(const kl_call *c, const kl_elements *from) { \
+    static const kl_reducer reducers[KL_DTYPE_COUNT] = {                        \
+        [KL_BOOL] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),      \
+        [KL_UINT8] = REDUCER(op, u8, INTEGER(0), op##_integers, finish_u8),     \
+        [KL_INT32] = REDUCER(op, i32, INTEGER(0), op##_integers, finish_i32),   \
+        [KL_INT64] = REDUCER(op, i64, INTEGER(0), op##_integers, finish_i64),   \
+        [KL_FLOAT32] = REDUCER(op, f32, NUMBER(0), op##_numbers, finish_f32),   \
+        [KL_FLOAT64] = REDUCER(op, f64, NUMBER(0), op##_numbers, finish_f64),   \
+    };                                                                          \
+    return kl_reduce_run(c, &reducers[c->in[0].dtype], from);                   \
+  }                                                                             \
+  REDUCTION(op)
 
 EXTREMAL(max)
 EXTREMAL(min)
 
-static kl_status run_mean(const kl_call *c) {
+static kl_status run_mean_from(const kl_call *c, const kl_elements *from) {
   static const kl_reducer f32 = REDUCER(sum, f32, NUMBER(0), add_numbers, finish_mean_f32);
   static const kl_reducer f64 = REDUCER(sum, f64, NUMBER(0), add_numbers, finish_mean_f64);
-  return kl_reduce_run(c, c->in[0].dtype == KL_FLOAT32 ? &f32 : &f64);
+  return kl_reduce_run(c, c->in[0].dtype == KL_FLOAT32 ? &f32 : &f64, from);
 }
-const kl_kernel KL_K(mean) = {.run = run_mean, .scratch = kl_reduce_scratch};
+REDUCTION(mean)
 
-static kl_status run_any(const kl_call *c) {
+static kl_status run_any_from(const kl_call *c, const kl_elements *from) {
   static const kl_reducer reducer = REDUCER(any, u8, INTEGER(0), any_integers, finish_u8);
-  return kl_reduce_run(c, &reducer);
+  return kl_reduce_run(c, &reducer, from);
 }
-const kl_kernel KL_K(any) = {.run = run_any, .scratch = kl_reduce_scratch};
+REDUCTION(any)
 
-static kl_status run_all(const kl_call *c) {
+static kl_status run_all_from(const kl_call *c, const kl_elements *from) {
   static const kl_reducer reducer = REDUCER(all, u8, INTEGER(1), all_integers, finish_u8);
-  return kl_reduce_run(c, &reducer);
+  return kl_reduce_run(c, &reducer, from);
 }
-const kl_kernel KL_K(all) = {.run = run_all, .scratch = kl_reduce_scratch};
+REDUCTION(all)

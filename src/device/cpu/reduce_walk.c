@@ -18,6 +18,7 @@ typedef struct axis_list {
 typedef struct plan {
   const kl_reducer *reducer;
   const char *x;
+  const kl_elements *from; /* or NULL: the elements are at x */
   size_t size, out_size;
   char *out;
   kl_cell *cells;                 /* [kept][chunks], where there is more than one chunk */
@@ -124,8 +125,10 @@ static void row_item(const plan *p, int64_t item) {
   int64_t k = item / p->chunks;
   int64_t from = item % p->chunks * p->chunk;
   int64_t n = kl_min_i64(p->chunk, p->reduced.total - from);
-  const char *base = p->x + offset_of(&p->kept, k) * (int64_t)p->size;
-  kl_cell cell = p->reducer->row(n, row_elements(p, base, from, n, buffer));
+  int64_t at = offset_of(&p->kept, k);
+  const void *elements = p->from != NULL ? p->from->get(p->from, at + from, n, buffer)
+                                         : row_elements(p, p->x + at * (int64_t)p->size, from, n, buffer);
+  kl_cell cell = p->reducer->row(n, elements);
   if (p->chunks == 1) {
     p->reducer->finish(cell, p->reduced.total, p->out + k * (int64_t)p->out_size);
   } else {
@@ -194,9 +197,18 @@ static void run_block(void *context, int64_t block) {
   }
 }
 
-kl_status kl_reduce_run(const kl_call *c, const kl_reducer *reducer) {
+#define LEAST_PIECE 256 /* elements: asking for them costs as much as some tens of them */
+
+bool kl_reduce_takes(const kl_call *c) {
   plan p;
   make_plan(c, &p);
+  return !p.columns && p.reduced.n == 1 && p.reduced.stride[0] == 1 && p.reduced.total >= LEAST_PIECE;
+}
+
+kl_status kl_reduce_run(const kl_call *c, const kl_reducer *reducer, const kl_elements *from) {
+  plan p;
+  make_plan(c, &p);
+  p.from = from;
   p.reducer = reducer;
   p.cells = c->scratch;
   int64_t results = p.kept.total * p.inner.total;

@@ -33,8 +33,11 @@ typedef struct kl_reducer {
   void (*finish)(kl_cell cell, int64_t count, void *out);
 } kl_reducer;
 
-/* Reduces input 0 over the axes in attribute 0 to output 0. */
-kl_status kl_reduce_run(const kl_call *c, const kl_reducer *reducer);
+/* Reduces input 0, or what `from` gives in its place, over the axes in attribute 0 to output 0. */
+kl_status kl_reduce_run(const kl_call *c, const kl_reducer *reducer, const kl_elements *from);
+
+/* The `takes` of its reductions: the input is dense, and each result's elements lie side by side. */
+bool kl_reduce_takes(const kl_call *c);
 
 /* The `scratch` of kernels that call kl_reduce_run. */
 size_t kl_reduce_scratch(const kl_call *c);
