@@ -18,9 +18,7 @@ function info.facts()
     {"processor", device.processor},
     {"kernels", device.cpu .. (os.getenv("KL_CPU") and " (KL_CPU)" or "")},
     {"threads", tostring(device.threads) .. (os.getenv("KL_THREADS") and " (KL_THREADS)" or "")},
-    {"OpenBLAS", device.blas},
-    {"OPENBLAS_CORETYPE", os.getenv("OPENBLAS_CORETYPE") and "set to " .. os.getenv("OPENBLAS_CORETYPE") .. " by the environment" or
-      "chosen by kl"},
+    {"OpenBLAS", device.cpu == "baseline" and device.blas or "not needed: kl's own products are faster with " .. device.cpu},
     {"memory limit", mib(memory.limit_bytes)},
     {"MNIST", ok and path or "not found (KL_DATA_PATH)"},
   }

@@ -1,9 +1,11 @@
 /* Matrix products.  Compiled once per instruction set.
  *
  * Float products run on our own tiles, by one rule for the order of rounding that immediate kernels and plans share
- * (matmul_body.h, docs/numerics.md).  Large ones, where no plan has anything to fuse, go to OpenBLAS: cut into fixed
- * blocks of the result, one single-threaded call each, so that bits depend on shapes and never on threads
- * (reliability.md D1). Integers run on a plain loop and wrap. */
+ * (matmul_body.h, docs/numerics.md).  On processors without AVX2 large ones go to OpenBLAS, which is faster only there
+ * (docs/experiments.md, 6): cut into fixed blocks of the result, one single-threaded call each, so that bits depend on
+ * shapes and never on threads (reliability.md D1).  Integers run on a plain loop and wrap. */
+#include <math.h>
+
 #include "base/size.h"
 #include "device/cpu/blas.h"
 #include "device/cpu/pool.h"
@@ -12,7 +14,10 @@
 
 #define GEMM_K 256 /* longest chain of FMAs */
 #define TILE_ROWS (KL_LANES > 8 ? 8 : KL_LANES > 4 ? 6 : 4)
-#define PACK_ROWS 96 /* from so many rows on, a packed panel of B pays (kernels.md 3) */
+#define PACK_ROWS 96                   /* from so many rows on, a packed panel of B pays (kernels.md 3) */
+#define SMALL_RIGHT ((int64_t)2 << 20) /* bytes of B */
+#define BLOCK_ROWS 256                 /* of A that are copied together */
+#define BLOCK_COLUMNS 256              /* of B that are packed together */
 
 /* Length of the blocks K is cut into: equal, at most GEMM_K. */
 static int64_t gemm_block_length(int64_t k) {
@@ -101,12 +106,12 @@ typedef struct product {
   char *partial;
 } product;
 
-#define BLAS_PRODUCT ((double)(1 << 28)) /* multiplications; from here on OpenBLAS */
-#define SERIAL_PRODUCT 100000            /* multiplications, some 2 us: below it the pool does not pay */
-#define BLAS_SPLIT 256                   /* rows and columns of a block of the result */
-#define MOST_ROWS_BY_DEPTH 128           /* beyond, the partial results are more than the right side is */
-#define SPLIT_ROWS 256
-#define SPLIT_COLUMNS 128
+#define BLAS_PRODUCT (KL_LANES > 4 ? INFINITY : (double)(1 << 28)) /* multiplications; from here on OpenBLAS */
+#define SERIAL_PRODUCT 100000  /* multiplications, some 2 us: below it the pool does not pay */
+#define BLAS_SPLIT 256         /* rows and columns of a block of the result */
+#define MOST_ROWS_BY_DEPTH 128 /* beyond, the partial results are more than the right side is */
+#define SPLIT_ROWS 512
+#define SPLIT_COLUMNS 256
 
 static void read_matrix(const kl_view *v, bool left, const kl_shape *out, int batch_axes, matrix *x) {
   int ndim = v->shape.ndim;

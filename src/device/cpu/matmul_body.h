@@ -9,10 +9,11 @@
 
 #define MAX_VECTORS 8
 
-/* A tile of `rows` x (`vectors` vectors, the last with `last` lanes), c = or += a b; a(i, k) = a[i * rsa + k * csa]. */
-KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last, const bool add, const int64_t depth,
-                          const T *a, const int64_t rsa, const int64_t csa, const T *b, const int64_t rsb, T *c,
-                          const int64_t rsc) {
+/* A tile of `rows` x (`vectors` vectors, the last with `last` lanes), c = or += a b; a(i, k) = a[i * rsa + k * csa].
+ * fetch: rows of b are fetched some ahead; those of a packed panel are in L1. */
+KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last, const bool add, const bool fetch,
+                          const int64_t depth, const T *a, const int64_t rsa, const int64_t csa, const T *b,
+                          const int64_t rsb, T *c, const int64_t rsc) {
   V sum[TILE_ROWS][MAX_VECTORS]; /* as much of it as is used stays in registers: every loop over it is unrolled */
 #pragma GCC unroll 8
   for (int i = 0; i < rows; i++) {
@@ -23,7 +24,7 @@ KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last,
   }
   for (int64_t k = 0; k < depth; k++) {
     V row[MAX_VECTORS];
-    if (rsb != vectors * LANES) { /* packed panels are in L1 */
+    if (fetch) {
       __builtin_prefetch(b + 8 * rsb);
       __builtin_prefetch(b + 8 * rsb + LANES);
     }
@@ -56,41 +57,53 @@ KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last,
   }
 }
 
-#define ROWS_CASE(r)                                                              \
-  case r:                                                                         \
-    if (columns == PANEL) {                                                       \
-      if (add) {                                                                  \
-        NAME(tile)(r, 2, LANES, true, depth, a, rsa, csa, b, rsb, c, rsc);        \
-      } else {                                                                    \
-        NAME(tile)(r, 2, LANES, false, depth, a, rsa, csa, b, rsb, c, rsc);       \
-      }                                                                           \
-    } else if (columns > LANES) {                                                 \
-      NAME(tile)(r, 2, columns - LANES, add, depth, a, rsa, csa, b, rsb, c, rsc); \
-    } else {                                                                      \
-      NAME(tile)(r, 1, columns, add, depth, a, rsa, csa, b, rsb, c, rsc);         \
-    }                                                                             \
+#define ROWS_CASE(r, rsb, fetch)                                                         \
+  case r:                                                                                \
+    if (columns == PANEL) {                                                              \
+      if (add) {                                                                         \
+        NAME(tile)(r, 2, LANES, true, fetch, depth, a, rsa, csa, b, rsb, c, rsc);        \
+      } else {                                                                           \
+        NAME(tile)(r, 2, LANES, false, fetch, depth, a, rsa, csa, b, rsb, c, rsc);       \
+      }                                                                                  \
+    } else if (columns > LANES) {                                                        \
+      NAME(tile)(r, 2, columns - LANES, add, fetch, depth, a, rsa, csa, b, rsb, c, rsc); \
+    } else {                                                                             \
+      NAME(tile)(r, 1, columns, add, fetch, depth, a, rsa, csa, b, rsb, c, rsc);         \
+    }                                                                                    \
     break;
+#if KL_LANES > 8
+#define ALL_CASES(rsb, fetch)                                                                         \
+  ROWS_CASE(1, rsb, fetch)                                                                            \
+  ROWS_CASE(2, rsb, fetch) ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) \
+      ROWS_CASE(6, rsb, fetch) ROWS_CASE(7, rsb, fetch) ROWS_CASE(8, rsb, fetch)
+#elif KL_LANES > 4
+#define ALL_CASES(rsb, fetch)                                                                         \
+  ROWS_CASE(1, rsb, fetch)                                                                            \
+  ROWS_CASE(2, rsb, fetch) ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) \
+      ROWS_CASE(6, rsb, fetch)
+#else
+#define ALL_CASES(rsb, fetch) \
+  ROWS_CASE(1, rsb, fetch) ROWS_CASE(2, rsb, fetch) ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch)
+#endif
 
-/* Any tile of at most TILE_ROWS x PANEL. */
+/* Any tile of at most TILE_ROWS x PANEL; b as it lies, or a panel of it. */
 static void NAME(any_tile)(int64_t rows, int64_t columns, bool add, int64_t depth, const T *a, int64_t rsa, int64_t csa,
                            const T *b, int64_t rsb, T *c, int64_t rsc) {
   switch (rows) {
-    ROWS_CASE(1)
-    ROWS_CASE(2)
-    ROWS_CASE(3)
-    ROWS_CASE(4)
-#if KL_LANES > 4
-    ROWS_CASE(5)
-    ROWS_CASE(6)
-#endif
-#if KL_LANES > 8
-    ROWS_CASE(7)
-    ROWS_CASE(8)
-#endif
+    ALL_CASES(rsb, true)
     default:
       break;
   }
 }
+static void NAME(packed_tile)(int64_t rows, int64_t columns, bool add, int64_t depth, const T *a, int64_t rsa,
+                              int64_t csa, const T *b, T *c, int64_t rsc) {
+  switch (rows) {
+    ALL_CASES(PANEL, false)
+    default:
+      break;
+  }
+}
+#undef ALL_CASES
 #undef ROWS_CASE
 
 /* Copies depth x columns of b into rows of PANEL: a column of the source becomes contiguous, whatever its strides. */
@@ -127,9 +140,9 @@ static void NAME(packed_rows)(int64_t m, int64_t n, int64_t depth, const T *a, i
     for (int64_t k = 0; k < depth || k == 0; k += length) {
       int64_t steps = kl_min_i64(depth - k, length);
       for (int64_t i = 0; i < m; i += TILE_ROWS) {
-        NAME(any_tile)
+        NAME(packed_tile)
         (kl_min_i64(m - i, TILE_ROWS), kl_min_i64(n - j, PANEL), k > 0, steps, a + i * rsa + k * csa, rsa, csa,
-         packed + j * depth + k * PANEL, PANEL, c + i * n + j, n);
+         packed + j * depth + k * PANEL, c + i * n + j, n);
       }
     }
   }
@@ -144,12 +157,75 @@ static void NAME(rows)(int64_t m, int64_t n, int64_t depth, const T *a, int64_t 
       int64_t steps = kl_min_i64(depth - k, length);
       for (int64_t j = 0; j < n; j += MAX_VECTORS * LANES) {
         NAME(tile)
-        (1, MAX_VECTORS, LANES, k > 0, steps, a + i * rsa + k * csa, rsa, csa, b + k * rsb + j, rsb, c + i * rsc + j,
-         rsc);
+        (1, MAX_VECTORS, LANES, k > 0, true, steps, a + i * rsa + k * csa, rsa, csa, b + k * rsb + j, rsb,
+         c + i * rsc + j, rsc);
       }
     }
   }
 }
+
+/* Copies m x depth of a to rows or columns a fixed stride apart, whichever lie without gaps: rows of a wide matrix are
+ * pages apart, or at strides that all fall into a few sets of the cache. */
+#define A_STRIDE (GEMM_K + 16) /* more than either side of a block, and no power of two */
+
+static void NAME(compact)(int64_t m, int64_t depth, const T *a, int64_t rsa, int64_t csa, T *to) {
+  const int64_t count = csa == 1 ? m : depth, length = csa == 1 ? depth : m, stride = csa == 1 ? rsa : csa;
+  for (int64_t i = 0; i < count; i++) {
+    for (int64_t k = 0; k < length; k += LANES) {
+      __builtin_prefetch(a + (i + 4) * stride + k); /* as in pack_block */
+    }
+    memcpy(to + i * A_STRIDE, a + i * stride, (size_t)length * sizeof(T));
+  }
+}
+
+/* Panels of `columns` columns of b, read row by row. */
+static void NAME(pack_block)(int64_t depth, int64_t columns, const T *b, int64_t rsb, int64_t csb, T *to) {
+  if (csb != 1) {
+    NAME(pack_panels)(0, kl_div_up(columns, PANEL), columns, depth, b, rsb, csb, to);
+    return;
+  }
+  for (int64_t k = 0; k < depth; k++) {
+    for (int64_t j = 0; j < columns; j += PANEL) {
+      __builtin_prefetch(b + (k + 8) * rsb + j); /* runs are too short for the processor to see them coming */
+      __builtin_prefetch(b + (k + 8) * rsb + j + LANES);
+      memcpy(to + j * depth + k * PANEL, b + k * rsb + j, (size_t)kl_min_i64(columns - j, PANEL) * sizeof(T));
+    }
+  }
+}
+
+/* Many rows: a block of a, one of b and the block of c that they make stay in L2. */
+static void NAME(blocked)(int64_t m, int64_t n, int64_t depth, const T *a, int64_t rsa, int64_t csa, const T *b,
+                          int64_t rsb, int64_t csb, T *c, int64_t rsc) {
+  _Alignas(64) T packed[GEMM_K * BLOCK_COLUMNS];
+  _Alignas(64) T block[BLOCK_ROWS * A_STRIDE];
+  int64_t length = gemm_block_length(depth);
+  for (int64_t j0 = 0; j0 < n; j0 += BLOCK_COLUMNS) {
+    int64_t columns = kl_min_i64(n - j0, BLOCK_COLUMNS);
+    for (int64_t k = 0; k < depth || k == 0; k += length) {
+      int64_t steps = kl_min_i64(depth - k, length);
+      NAME(pack_block)(steps, columns, b + k * rsb + j0 * csb, rsb, csb, packed);
+      for (int64_t i0 = 0; i0 < m; i0 += BLOCK_ROWS) {
+        int64_t rows = kl_min_i64(m - i0, BLOCK_ROWS);
+        const T *from = a + i0 * rsa + k * csa;
+        int64_t from_row = rsa, from_column = csa;
+        if (rsa == 1 || csa == 1) {
+          NAME(compact)(rows, steps, from, rsa, csa, block);
+          from = block;
+          from_row = csa == 1 ? A_STRIDE : 1;
+          from_column = csa == 1 ? 1 : A_STRIDE;
+        }
+        for (int64_t j = 0; j < columns; j += PANEL) {
+          for (int64_t i = 0; i < rows; i += TILE_ROWS) {
+            NAME(packed_tile)
+            (kl_min_i64(rows - i, TILE_ROWS), kl_min_i64(columns - j, PANEL), k > 0, steps, from + i * from_row,
+             from_row, from_column, packed + j * steps, c + (i0 + i) * rsc + j0 + j, rsc);
+          }
+        }
+      }
+    }
+  }
+}
+#undef A_STRIDE
 
 /* c (m x n) = a b by the rule. */
 static void NAME(product)(int64_t m, int64_t n, int64_t depth, const T *a, int64_t rsa, int64_t csa, const T *b,
@@ -163,22 +239,29 @@ static void NAME(product)(int64_t m, int64_t n, int64_t depth, const T *a, int64
     c += wide;
     n -= wide;
   }
+  /* A small right side is in the caches already: its panels are packed one at a time, each used at once. */
+  int64_t spread = (csb == 1 ? depth * rsb : n * csb) * (int64_t)sizeof(T);
+  if (m >= PACK_ROWS && spread > SMALL_RIGHT) {
+    NAME(blocked)(m, n, depth, a, rsa, csa, b, rsb, csb, c, rsc);
+    return;
+  }
   bool pack = csb != 1 || m >= PACK_ROWS;
   for (int64_t j = 0; j < n; j += PANEL) {
     int64_t columns = kl_min_i64(n - j, PANEL);
     for (int64_t k = 0; k < depth || k == 0; k += length) {
       int64_t steps = kl_min_i64(depth - k, length);
       const T *from = b + k * rsb + j * csb;
-      int64_t from_stride = rsb;
       if (pack) {
         NAME(pack)(steps, columns, from, rsb, csb, packed);
-        from = packed;
-        from_stride = PANEL;
       }
       for (int64_t i = 0; i < m; i += TILE_ROWS) {
-        NAME(any_tile)
-        (kl_min_i64(m - i, TILE_ROWS), columns, k > 0, steps, a + i * rsa + k * csa, rsa, csa, from, from_stride,
-         c + i * rsc + j, rsc);
+        int64_t rows = kl_min_i64(m - i, TILE_ROWS);
+        const T *left = a + i * rsa + k * csa;
+        if (pack) {
+          NAME(packed_tile)(rows, columns, k > 0, steps, left, rsa, csa, packed, c + i * rsc + j, rsc);
+        } else {
+          NAME(any_tile)(rows, columns, k > 0, steps, left, rsa, csa, from, rsb, c + i * rsc + j, rsc);
+        }
       }
     }
   }
