@@ -96,6 +96,7 @@ typedef struct product {
   int64_t m, n, k;
   double work; /* multiplications per matrix of the stack */
   bool blas;
+  bool turned; /* the result is a column and computed as a row */
   int batch_axes;
   int64_t batch_shape[KL_MAX_NDIM], batches;
   char *c;
@@ -110,7 +111,7 @@ typedef struct product {
 #define SERIAL_PRODUCT 100000  /* multiplications, some 2 us: below it the pool does not pay */
 #define BLAS_SPLIT 256         /* rows and columns of a block of the result */
 #define MOST_ROWS_BY_DEPTH 128 /* beyond, the partial results are more than the right side is */
-#define SPLIT_ROWS 512
+#define SPLIT_ROWS 512         /* rows and columns of the result that one block of the pool makes */
 #define SPLIT_COLUMNS 256
 
 static void read_matrix(const kl_view *v, bool left, const kl_shape *out, int batch_axes, matrix *x) {
@@ -178,7 +179,8 @@ static void make_product(const kl_call *c, product *p) {
   }
   p->a.rows = p->m;
   /* A column whose rows lie side by side is computed as a row: (a b)^T = b^T a^T, the same chains of FMAs. */
-  if (p->n == 1 && p->m > 1 && p->batches == 1 && p->a.row_stride == 1) {
+  p->turned = p->n == 1 && p->m > 1 && p->batches == 1 && p->a.row_stride == 1;
+  if (p->turned) {
     matrix column = p->b;
     p->b = transposed(&p->a);
     p->a = transposed(&column);
@@ -353,8 +355,8 @@ static size_t matmul_scratch(const kl_call *c) {
 static size_t rows_packed_bytes(const kl_call *c) {
   product p;
   make_product(c, &p);
-  bool can = kl_dtype_is_float(p.dtype) && !p.blas && p.batches == 1 && p.batch_axes == 0 && c->in[0].shape.ndim == 2 &&
-             c->in[1].shape.ndim == 2 && p.m > 0 && p.n > 0 && p.k > 0;
+  bool can = kl_dtype_is_float(p.dtype) && !p.blas && !p.turned && p.batches == 1 && p.batch_axes == 0 &&
+             c->in[0].shape.ndim == 2 && c->in[1].shape.ndim == 2 && p.m > 0 && p.n > 0 && p.k > 0;
   const int64_t panel = 2 * KL_LANES; /* the wider of the two types */
   return can && p.by_depth ? parts_bytes(&p) : can ? (size_t)(kl_div_up(p.n, panel) * panel * p.k) * p.size : 0;
 }
