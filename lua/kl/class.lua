@@ -12,8 +12,22 @@ local errors = require "kl.errors"
 
 local class = {}
 
+-- Every name that has a getter in some class.  Most have none in any, and looking for one in all classes above an object's
+-- would be most of what reading a method costs.
+local has_getter = {}
+
+-- The getters or setters of a class; what it does not define comes from the class above.
+local function properties(super, on_new)
+  return setmetatable({}, {__index = super, __newindex = on_new})
+end
+
+local function new_getter(get, name, getter)
+  has_getter[name] = true
+  rawset(get, name, getter)
+end
+
 ---@class kl.Object
-local Object = {__name = "Object", get = {}, set = {}}
+local Object = {__name = "Object", get = properties(nil, new_getter), set = properties()}
 Object.__index = Object
 class.Object = Object
 
@@ -21,14 +35,16 @@ local function instance_metatable(cls)
   local get, set = cls.get, cls.set
   local meta = {__name = cls.__name, class = cls}
   function meta.__index(object, key)
-    local getter = get[key]
-    if getter then return getter(object) end
+    if has_getter[key] then
+      local getter = get[key]
+      if getter then return getter(object) end
+    end
     return cls[key]
   end
   function meta.__newindex(object, key, value)
     local setter = set[key]
     if setter then return setter(object, value) end
-    if get[key] then errors.fail("'%s' of a %s is computed and cannot be set", tostring(key), cls.__name) end
+    if has_getter[key] and get[key] then errors.fail("'%s' of a %s is computed and cannot be set", tostring(key), cls.__name) end
     local hook = cls.__new_field
     if hook then hook(object, key) end
     rawset(object, key, value)
@@ -68,8 +84,7 @@ function Object:extend(name)
     errors.fail("extend: the name of the class expected, got %s", errors.show(name))
   end
   local cls = {__name = name, super = self}
-  cls.get = setmetatable({}, {__index = self.get})
-  cls.set = setmetatable({}, {__index = self.set})
+  cls.get, cls.set = properties(self.get, new_getter), properties(self.set)
   rawset(cls, "__instance", instance_metatable(cls))
   return setmetatable(cls, class_metatable(self))
 end

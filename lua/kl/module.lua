@@ -34,24 +34,7 @@ Module.member_lists = {}
 ---@field own table<kl.Module, kl.Variable[]> # variables a module owns itself, in the order they were made
 ---@field children table<kl.Module, kl.Module[]>
 ---@field variables kl.Variable[] # of all modules, each once
----@field orders any[]          # pairs: the order of a module's fields, its length
----@field tables any[]          # pairs: a table in a field, the number of its keys
----@field entries any[]         # triples: a table, a key, the table or object there (what is neither leads nowhere)
-
-local function note_entry(census, t, key)
-  local entries = census.entries
-  local n = #entries
-  entries[n + 1], entries[n + 2], entries[n + 3] = t, key, core.leads_to(t, key)
-end
-
-local function note_count(list, t, count)
-  list[#list + 1] = t
-  list[#list + 1] = count
-end
-
-local function holds(census)
-  return core.leads_hold(census.entries) and core.sizes_hold(census.orders, false) and core.sizes_hold(census.tables, true)
-end
+---@field watch any            # of all tables that were walked
 
 local function insert_new(list, met, value)
   if not met[value] then
@@ -60,15 +43,14 @@ local function insert_new(list, met, value)
   end
 end
 
---- The names in a table, sorted, and the number of all its keys.  Other keys are the user's own business.
+--- The names in a table, sorted.  Other keys are the user's own business.
 local function sorted_names(t)
-  local names, count = {}, 0
+  local names = {}
   for key in pairs(t) do
-    count = count + 1
     if type(key) == "string" then names[#names + 1] = key end
   end
   table.sort(names)
-  return names, count
+  return names
 end
 
 --- Walks one value of a module: variables go to `own`, modules to `children`; `met` holds what this module has met.
@@ -83,22 +65,16 @@ local function walk(census, value, own, children, met)
     insert_new(census.others, census.met, value)
   elseif not met[value] then
     met[value] = true
-    for i = 1, #value do
-      note_entry(census, value, i)
-      walk(census, value[i], own, children, met)
-    end
-    local names, count = sorted_names(value)
-    note_count(census.tables, value, count)
-    for _, name in ipairs(names) do
-      note_entry(census, value, name)
-      walk(census, value[name], own, children, met)
-    end
+    table.insert(census.watched, {value, "all"})
+    for i = 1, #value do walk(census, value[i], own, children, met) end
+    for _, name in ipairs(sorted_names(value)) do walk(census, value[name], own, children, met) end
   end
 end
 
 local function walk_module(census, module)
   if census.own[module] then return end
   local own, children, met = {}, {}, {}
+  local fields = {module, "fields"}
   table.insert(census.modules, module)
   census.own[module], census.children[module] = own, children
   -- A number or a text that is a parameter of a class of kl's own does not become a layer later; any other field may.
@@ -107,12 +83,13 @@ local function walk_module(census, module)
     local value = rawget(module, key)
     local kind = type(value)
     local parameter = params and params.by_name[key] and kind ~= "nil" and kind ~= "table" and kind ~= "userdata"
-    if not parameter then note_entry(census, module, key) end
+    if not parameter then fields[#fields + 1] = key end
     walk(census, value, own, children, met)
   end
   for _, key in ipairs(module.member_lists) do walk_field(key) end
-  note_count(census.orders, module._order, #module._order)
   for _, key in ipairs(module._order) do walk_field(key) end
+  table.insert(census.watched, {module._order, "length"})
+  table.insert(census.watched, fields)
   table.sort(own, function(a, b) return core.id(a) < core.id(b) end)
   for _, v in ipairs(module.order_variables(own)) do insert_new(census.variables, census.met, v) end
   for _, child in ipairs(children) do walk_module(census, child) end
@@ -121,10 +98,11 @@ end
 ---@return kl.Census
 function Module:_census()
   local census = rawget(self, "_found")
-  if census and holds(census) then return census end
-  census = {modules = {}, others = {}, own = {}, children = {}, variables = {}, orders = {}, tables = {}, entries = {}, met = {}}
+  if census and census.watch:holds() then return census end
+  census = {modules = {}, others = {}, own = {}, children = {}, variables = {}, met = {}, watched = {}}
   walk_module(census, self)
-  census.met = nil
+  census.watch = core.watch(census.watched)
+  census.met, census.watched = nil, nil
   rawset(self, "_found", census)
   return census
 end
