@@ -72,6 +72,18 @@ function args.read(what, params, given, more)
   return values, others
 end
 
+--- The same where no default matters: arguments that are all given by name are taken as they are, without a copy.  For what
+--- every step of training calls.
+---@return table
+function args.named(what, params, given)
+  if not is_table_of_arguments(given) then return (args.read(what, params, given)) end
+  local by_name = params.by_name
+  for name in next, given do
+    if not by_name[name] then return (args.read(what, params, given)) end
+  end
+  return given
+end
+
 --- Raises where a number was given for a true or false, a string for a number, and so on: what the default is tells what is
 --- expected.  Tables, tensors and objects pass, and so does what has no default.
 ---@param values table<string, any>

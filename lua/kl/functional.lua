@@ -153,10 +153,10 @@ function functional.capture(inputs, outputs)
     end
     return of_origin[index]
   end
-  g.input_slots, g.input_shapes = {}, {}
+  g.input_slots, g.input_shapes, g.input_dtypes = {}, {}, {}
   local given = {}
   for i, t in ipairs(input_leaves) do
-    g.input_slots[i], g.input_shapes[i] = slot_of(t), t.shape
+    g.input_slots[i], g.input_shapes[i], g.input_dtypes[i] = slot_of(t), t.shape, t.dtype
     given[core.origin(t)] = true
   end
   table.sort(order, function(a, b) return a.serial < b.serial end)
@@ -169,6 +169,7 @@ function functional.capture(inputs, outputs)
       g.steps[#g.steps + 1] = step
       if origin.layer then
         step.inputs = compile(origin.inputs, slot_of)
+        step.input_slot = getmetatable(step.inputs) == slot_metatable and step.inputs.slot -- of a single tensor
         if step.options then step.options = compile(step.options, slot_of) end
         for index, leaf in ipairs(tree.flatten(origin.outputs)) do step.slots[index] = slot_of(leaf) end
       else
@@ -263,7 +264,6 @@ end
 function Graph:arrange(given)
   local declared = self.inputs
   local count = #self.input_leaves
-  if count == 1 and tree.is_leaf(given) then return {given} end
   local names = self:input_names()
   if tree.is_leaf(given) then
     errors.fail("the model has %d inputs (%s), got one tensor", count, table.concat(names, ", "))
@@ -289,12 +289,13 @@ end
 function Graph:adapt(i, t)
   local want = self.input_shapes[i]
   local rank = #want
-  if t.ndim == rank - 1 and want[rank] == 1 then
-    t = core.ops.expand_dims(t, -1)
-  elseif t.ndim == rank + 1 and core.length(t, -1) == 1 then
-    t = core.ops.squeeze(t, -1)
+  local dtype, own_rank = core.traits(t)
+  if own_rank == rank - 1 and want[rank] == 1 then
+    t, own_rank = core.ops.expand_dims(t, -1), rank
+  elseif own_rank == rank + 1 and core.length(t, -1) == 1 then
+    t, own_rank = core.ops.squeeze(t, -1), rank
   end
-  local fits = t.ndim == rank
+  local fits = own_rank == rank
   for axis = 2, fits and rank or 1 do -- a declared batch size binds nobody, as in Keras
     local have = core.length(t, axis)
     fits = fits and (not want[axis] or not have or have == want[axis])
@@ -303,19 +304,26 @@ function Graph:adapt(i, t)
     errors.fail("input '%s' of the model has shape %s, got %s", self:input_names()[i], core.shape_text(self.input_leaves[i]),
       core.shape_text(t))
   end
-  local dtype = self.input_leaves[i].dtype
-  return t.dtype == dtype and t or core.ops.cast(t, dtype)
+  local declared = self.input_dtypes[i]
+  return dtype == declared and t or core.ops.cast(t, declared)
 end
 
 --- Runs the graph on data (or on symbolic tensors: the model is then part of a larger graph).
 function Graph:run(given, options)
-  local list = self:arrange(given)
   local values = {}
-  for i, slot in ipairs(self.input_slots) do values[slot] = self:adapt(i, list[i]) end
-  for _, step in ipairs(self.steps) do
+  local input_slots, steps = self.input_slots, self.steps
+  if #input_slots == 1 and tree.is_leaf(given) then
+    values[input_slots[1]] = self:adapt(1, given)
+  else
+    local list = self:arrange(given)
+    for i, slot in ipairs(input_slots) do values[slot] = self:adapt(i, list[i]) end
+  end
+  for n = 1, #steps do
+    local step = steps[n]
     if step.layer then
       local call_options = step.options and fill(step.options, values) or nil
-      local outputs = step.layer(fill(step.inputs, values), call_options)
+      local inputs = step.input_slot and values[step.input_slot] or fill(step.inputs, values)
+      local outputs = step.layer(inputs, call_options)
       if #step.slots == 1 and core.kind(outputs) then
         values[step.slots[1]] = outputs
       else
@@ -332,7 +340,8 @@ function Graph:run(given, options)
   end
   local _ = options
   local outputs = fill(self.output_template, values)
-  return is_table(outputs) and #outputs == 1 and outputs[1] or outputs -- of a list of one, the one, as in Keras
+  if is_table(outputs) and #outputs == 1 then return outputs[1] end -- of a list of one, the one, as in Keras
+  return outputs
 end
 
 return functional

@@ -8,6 +8,7 @@ local tree = require "kl.tree"
 local grad = {}
 
 local tape_params = args.params{{"persistent", false}, {"watch_accessed_variables", true}}
+local tape_defaults = args.read("GradientTape", tape_params)
 
 --- Records operations on watched tensors from now on until the tape is closed:
 ---   local tape <close> = kl.GradientTape()
@@ -15,7 +16,7 @@ local tape_params = args.params{{"persistent", false}, {"watch_accessed_variable
 ---@param options? table # persistent = false, watch_accessed_variables = true
 ---@return kl.GradientTape
 function grad.GradientTape(options)
-  local o = args.read("GradientTape", tape_params, options)
+  local o = options == nil and tape_defaults or args.read("GradientTape", tape_params, options)
   return core.tape(o.persistent, o.watch_accessed_variables)
 end
 
@@ -32,13 +33,14 @@ function Tape:watch(structure)
 end
 
 local gradient_params = args.params{{"output_gradients"}, {"unconnected_gradients", "none"}}
+local gradient_defaults = args.read("gradient", gradient_params)
 
 --- The gradient of the sum of `target` (a tensor or a list) with respect to `sources`, in the structure of sources.
 --- Where no path leads from a source to the target: nil for a single source, false in a structure, zeros with
 --- unconnected_gradients = "zero".
 ---@param options? table # output_gradients: one weight per target (a vector-Jacobian product); unconnected_gradients
 function Tape:gradient(target, sources, options)
-  local o = args.read("gradient", gradient_params, options)
+  local o = options == nil and gradient_defaults or args.read("gradient", gradient_params, options)
   if target == nil or sources == nil then
     errors.fail("gradient: a %s expected, got nil",
       target == nil and "target (a tensor or a list)" or "source (a tensor, a variable or a structure)")
@@ -54,7 +56,8 @@ function Tape:gradient(target, sources, options)
     errors.fail("gradient: unconnected_gradients must be \"none\" or \"zero\", got %s",
       errors.show(o.unconnected_gradients))
   end
-  local leaves = tree.flatten(sources)
+  local list = core.leaves(sources) -- nil if they are nested deeper
+  local leaves = list or tree.flatten(sources)
   local results = Tape._gradient(self, targets, leaves, seeds)
   if o.unconnected_gradients == "zero" then
     for i, g in ipairs(results) do
@@ -62,7 +65,7 @@ function Tape:gradient(target, sources, options)
     end
   end
   if tree.is_leaf(sources) then return results[1] or nil end
-  return tree.pack(sources, results)
+  return list and results or tree.pack(sources, results)
 end
 
 --- Gives a function its own gradient.  `f` returns its value (a tensor or a list) and a function that gets one upstream

@@ -221,6 +221,7 @@ local loss_holders = setmetatable({}, {__mode = "k"})
 --- A loss made inside a call, for this call alone: a scalar tensor or a list of them.
 function Layer:add_loss(loss)
   if core.building_depth() > 0 then return end
+  loss_holders[self] = true
   for _, value in ipairs(tree.flatten(loss)) do
     if not core.kind(value) and type(value) ~= "number" then
       errors.fail("add_loss: layer '%s': a tensor or a number expected, got %s", self.name, errors.show(value))
@@ -228,7 +229,6 @@ function Layer:add_loss(loss)
     if core.kind(value) and #value.shape > 0 then value = core.ops.mean(value) end
     table.insert(self._losses, value)
   end
-  loss_holders[self] = true
 end
 
 --- At the start of an outermost call: the losses of this layer and all inside are those of earlier calls.
@@ -246,13 +246,16 @@ end
 function Layer.get:losses()
   local list = {}
   local census = self:_census()
-  for _, module in ipairs(census.modules) do
-    local losses = rawget(module, "_losses")
-    for i = 1, losses and #losses or 0 do list[#list + 1] = losses[i] end
+  if next(loss_holders) then
+    for _, module in ipairs(census.modules) do
+      if loss_holders[module] then table.move(module._losses, 1, #module._losses, #list + 1, list) end
+    end
   end
-  for _, w in ipairs(census.variables) do
-    local regularizer = w.regularizer
-    if regularizer and w.trainable then list[#list + 1] = regularizer(w) end
+  if core.any_has(census.variables, "regularizer") then
+    for _, w in ipairs(census.variables) do
+      local regularizer = w.regularizer
+      if regularizer and w.trainable then list[#list + 1] = regularizer(w) end
+    end
   end
   return list
 end
@@ -298,12 +301,12 @@ end
 
 local no_axes = {}
 
-local function check_spec(self, spec, inputs)
-  if not tree.is_leaf(inputs) then
+--- rank: of the one tensor that the inputs are; nil if they are a structure.
+local function check_spec(self, spec, inputs, rank)
+  if not rank then
     errors.fail("layer '%s' expects one tensor, got a structure %s", self.name, tree.form(inputs))
   end
   local t = inputs
-  local rank = t.ndim
   if spec.ndim and rank ~= spec.ndim or spec.min_ndim and rank < spec.min_ndim or spec.max_ndim and rank > spec.max_ndim then
     errors.fail("layer '%s' expects %s axes, got %d: shape %s", self.name,
       spec.ndim or (spec.min_ndim and "at least " .. spec.min_ndim) or "at most " .. spec.max_ndim, rank, core.shape_text(t))
@@ -320,21 +323,27 @@ end
 --- True if floats are cast to the compute dtype.
 function Layer:_autocasts() return self.autocast end
 
-local function convert_leaf(self, leaf)
+local function convert_leaf(self, leaf, own)
   local dtype = self.compute_dtype
-  if not core.kind(leaf) then
+  if not own then
     if type(leaf) == "number" then return core.ops.cast(leaf, dtype) end
     errors.fail("layer '%s': inputs must be tensors, got %s", self.name, errors.show(leaf))
   end
-  local own = leaf.dtype
   if own ~= dtype and self:_autocasts() and own:find("float", 1, true) then return core.ops.cast(leaf, dtype) end
   return leaf
 end
 
---- Numbers become tensors, floats the compute dtype.
+--- Numbers become tensors, floats the compute dtype.  Gives the rank too if that is one tensor, and whether any is symbolic.
 local function convert(self, inputs)
-  if tree.is_leaf(inputs) then return convert_leaf(self, inputs) end
-  return tree.map(function(leaf) return convert_leaf(self, leaf) end, inputs)
+  local dtype, rank, symbolic = core.traits(inputs)
+  if dtype then return convert_leaf(self, inputs, dtype), rank, symbolic end
+  if tree.is_leaf(inputs) then return convert_leaf(self, inputs), 0, false end
+  local converted = tree.map(function(leaf)
+    local own, _, without_value = core.traits(leaf)
+    symbolic = symbolic or without_value
+    return convert_leaf(self, leaf, own)
+  end, inputs)
+  return converted, nil, symbolic
 end
 
 local function run_call(self, inputs, options)
@@ -344,14 +353,6 @@ local function run_call(self, inputs, options)
   end
   if outputs == nil then errors.fail("layer '%s': call returned nothing", self.name) end
   return outputs
-end
-
-local function has_symbolic(inputs)
-  if tree.is_leaf(inputs) then return core.is_symbolic(inputs) end
-  for _, leaf in ipairs(tree.flatten(inputs)) do
-    if core.is_symbolic(leaf) then return true end
-  end
-  return false
 end
 
 --- On tensors without values: what `call` gives decides shapes and dtypes, the outputs are those of one new node.
@@ -384,19 +385,22 @@ function Layer:__call(inputs, given)
   if inputs == nil then errors.fail("layer '%s' was called without inputs", self.name) end
   local frame <close>, outer = call_stack.push(self, given and given.training)
   if outer == nil then forget_losses(self) end
-  inputs = convert(self, inputs)
-  if self.input_spec then check_spec(self, self.input_spec, inputs) end
+  local rank, symbolic
+  inputs, rank, symbolic = convert(self, inputs)
+  local spec = self.input_spec
+  if spec then check_spec(self, spec, inputs, rank) end
   if not self.built then
     self:_build_once(shapes_of(inputs))
-    if self.input_spec then check_spec(self, self.input_spec, inputs) end
+    spec = self.input_spec
+    if spec then check_spec(self, spec, inputs, rank) end
   end
   local options = {training = frame.training}
   if given then
-    for key, value in pairs(given) do
+    for key, value in next, given do
       if key ~= "training" then options[key] = value end
     end
   end
-  if has_symbolic(inputs) then return call_symbolic(self, inputs, options, given) end
+  if symbolic then return call_symbolic(self, inputs, options, given) end
   local outputs = run_call(self, inputs, options)
   if self.activity_regularizer and core.building_depth() == 0 then
     for _, leaf in ipairs(tree.flatten(outputs)) do

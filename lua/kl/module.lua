@@ -34,6 +34,7 @@ Module.member_lists = {}
 ---@field own table<kl.Module, kl.Variable[]> # variables a module owns itself, in the order they were made
 ---@field children table<kl.Module, kl.Module[]>
 ---@field variables kl.Variable[] # of all modules, each once
+---@field metrics? kl.metrics.Metric[] # those among the others, once they were asked for
 ---@field watch any            # of all tables that were walked
 
 local function insert_new(list, met, value)
@@ -119,11 +120,9 @@ function Module:_own_variables() return self:_census().own[self] end
 function Module:_children() return self:_census().children[self] end
 
 local function chosen(self, trainable)
-  local list = {}
-  for _, v in ipairs(self:_census().variables) do
-    if trainable == nil or v.trainable == trainable then list[#list + 1] = v end
-  end
-  return list
+  local variables = self:_census().variables
+  if trainable == nil then return table.move(variables, 1, #variables, 1, {}) end
+  return core.trainable(variables, trainable)
 end
 
 --- All variables: own ones first, then those of the modules inside.

@@ -1,5 +1,6 @@
 -- Structures: a tensor, a list of structures, or a table by name (walked in sorted order).  `false` is a leaf too: it
 -- stands for nothing in lists that may have no holes.
+local core = require "kl.core"
 local errors = require "kl.errors"
 
 local tree = {}
@@ -24,7 +25,8 @@ function tree.names(t)
   return names
 end
 
-local function is_leaf(value) return type(value) ~= "table" or getmetatable(value) ~= nil end
+--- True for all but a plain table.
+local is_leaf = core.is_leaf
 tree.is_leaf = is_leaf
 
 local function append(leaves, structure)
@@ -43,7 +45,9 @@ end
 --- The leaves in order.
 ---@return any[]
 function tree.flatten(structure)
-  local leaves = {}
+  local leaves = core.leaves(structure)
+  if leaves then return leaves end
+  leaves = {}
   append(leaves, structure)
   return leaves
 end

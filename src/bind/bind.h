@@ -181,6 +181,9 @@ void kl_bind_open_step(lua_State *L, int core);
 /* Whether tables still hold what they held (watch.c). */
 void kl_bind_open_watch(lua_State *L, int core);
 
+/* Questions about values, each in one call (query.c). */
+void kl_bind_open_query(lua_State *L, int core);
+
 /* io.c, json.c */
 void kl_bind_open_io(lua_State *L, int core);
 void kl_bind_open_json(lua_State *L, int core);

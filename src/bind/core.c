@@ -283,6 +283,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_step(L, core);
   kl_bind_open_profile(L, core);
   kl_bind_open_watch(L, core);
+  kl_bind_open_query(L, core);
   kl_bind_open_json(L, core);
   kl_bind_open_io(L, core);
   kl_bind_open_graph(L, core);

@@ -67,7 +67,10 @@ local function as_tensor(name, value)
 end
 
 --- What a function (y_true, y_pred) was given, as tensors.
-function Loss.as_tensors(y_true, y_pred) return as_tensor("y_true", y_true), as_tensor("y_pred", y_pred) end
+function Loss.as_tensors(y_true, y_pred)
+  if core.are_tensors(y_true, y_pred) then return y_true, y_pred end
+  return as_tensor("y_true", y_true), as_tensor("y_pred", y_pred)
+end
 
 --- The same as tensors of y_pred's dtype and of one shape.
 function Loss.pair(what, y_true, y_pred)
@@ -78,11 +81,9 @@ end
 
 --- For one label per row: labels of shape (..., 1) become (...), which must then be y_pred's shape without the last axis.
 function Loss.align_labels(what, y_true, y_pred)
-  if y_true.ndim == y_pred.ndim and y_true.shape[y_true.ndim] == 1 then y_true = ops.squeeze(y_true, -1) end
-  local expected = y_pred.shape
-  local fits = y_pred.ndim > 0 and y_true.ndim == y_pred.ndim - 1
-  for i, n in ipairs(y_true.shape) do fits = fits and (n == expected[i] or not n or not expected[i]) end
-  if not fits then
+  if core.is_one_per_row(y_true, y_pred) then return y_true end
+  if y_true.ndim == y_pred.ndim and core.length(y_true, -1) == 1 then y_true = ops.squeeze(y_true, -1) end
+  if not core.is_one_per_row(y_true, y_pred) then
     errors.fail("%s: y_true of shape %s does not fit y_pred of shape %s: one label per row expected", what,
       core.shape_text(y_true), core.shape_text(y_pred))
   end
@@ -103,12 +104,6 @@ function Loss.fit_weight(what, weight, values)
   return weight
 end
 
-local function count(t)
-  local n = 1
-  for _, d in ipairs(t.shape) do n = n * d end
-  return n
-end
-
 --- Values and weights to the final result.  The mean divides by the number of values, not by the sum of weights.
 function Loss:reduce(values, weight)
   if weight ~= nil then
@@ -122,8 +117,8 @@ function Loss:reduce(values, weight)
     local total = ops.sum(ops.broadcast_to(weight, values.shape))
     return ops.where(ops.equal(total, 0), 0.0, ops.sum(values) / total)
   end
-  if values.ndim == 0 then return values end
-  if count(values) == 0 then return ops.cast(0.0, values.dtype) end
+  if core.is_scalar(values) then return values end
+  if core.size(values) == 0 then return ops.cast(0.0, values.dtype) end
   return ops.mean(values)
 end
 

@@ -15,8 +15,9 @@ local function per_sample(values, reduce)
 end
 
 local function as_float(values, dtype)
-  if not core.kind(values) then values = core.tensor(values) end
-  return values.dtype == dtype and values or ops.cast(values, dtype)
+  local own = core.traits(values)
+  if own == dtype then return values end
+  return ops.cast(own and values or core.tensor(values), dtype)
 end
 
 --- Values and weights, one each per sample: (values * weights, weights).  Axes that only the values have are reduced before
@@ -47,12 +48,17 @@ end
 --- values: a scalar, or one entry per sample (further axes are averaged).
 function Mean:update_state(values, sample_weight)
   values = as_float(values, self.dtype)
+  if type(sample_weight) == "number" and values.ndim == 0 then -- the loss of a batch: nothing to make a tensor of
+    self.total:assign_add(values * sample_weight)
+    self.count:assign_add(sample_weight)
+    return
+  end
   local sums, weights = weighted(self.name, values, sample_weight, ops.mean)
   self.total:assign_add(ops.sum(sums))
   if weights ~= nil then
     self.count:assign_add(ops.sum(weights))
   else
-    self.count:assign_add(sums.ndim == 0 and 1 or sums.shape[1])
+    self.count:assign_add(core.length(sums, 1) or 1)
   end
 end
 

@@ -193,6 +193,35 @@ function Optimizer:apply_gradients(gradients, variables)
   end
   if #variables == 0 then errors.fail("apply_gradients: there are no variables to train") end
   if not self.built then self:build(variables) end
+  local given, trained = gradients, variables
+  if not core.gradients_fit(gradients, variables, self._trained) then given, trained = self:_choose(gradients, variables) end
+  given = self:_clip(given)
+  local rate = self.learning_rate
+  if self.weight_decay then
+    local factor = rate * self.weight_decay
+    for _, v in ipairs(trained) do
+      if self:_decays(v) then v:assign_sub(v * factor) end
+    end
+  end
+  self:begin_step(rate)
+  local update_step = self.update_step
+  for i = 1, #trained do
+    local v = trained[i]
+    core.updating = v -- whose update it is, for profiles
+    update_step(self, given[i], v, rate)
+  end
+  core.updating = nil
+  if core.any_has(trained, "constraint") then
+    for _, v in ipairs(trained) do
+      if v.constraint then v:assign(v.constraint(v)) end
+    end
+  end
+  self.iterations:assign_add(1)
+  return self.iterations
+end
+
+--- Those of the gradients that are given, and their variables.  Raises where one is wrong.
+function Optimizer:_choose(gradients, variables)
   local given, trained, missing = {}, {}, {}
   for i, v in ipairs(variables) do
     if not self._trained[v] then
@@ -220,25 +249,7 @@ function Optimizer:apply_gradients(gradients, variables)
     warned_about[self] = true
     core.warn(("no gradient for %s: these variables stay as they are"):format(table.concat(missing, ", ")))
   end
-  given = self:_clip(given)
-  local rate = self.learning_rate
-  if self.weight_decay then
-    local factor = rate * self.weight_decay
-    for _, v in ipairs(trained) do
-      if self:_decays(v) then v:assign_sub(v * factor) end
-    end
-  end
-  self:begin_step(rate)
-  for i, v in ipairs(trained) do
-    core.updating = v -- whose update it is, for profiles
-    self:update_step(given[i], v, rate)
-  end
-  core.updating = nil
-  for _, v in ipairs(trained) do
-    if v.constraint then v:assign(v.constraint(v)) end
-  end
-  self.iterations:assign_add(1)
-  return self.iterations
+  return given, trained
 end
 
 --- The same with the arguments apart; without variables, for all that the optimizer was built with.

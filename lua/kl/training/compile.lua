@@ -66,7 +66,7 @@ end
 function methods:_resolve_metrics(y, y_pred)
   local compiled = self._compiled
   if compiled.resolved then return compiled.resolved end
-  local list, taken = {}, {loss = true}
+  local list, names_of, taken = {}, {}, {loss = true}
   for pass, given in ipairs{compiled.metrics, compiled.weighted_metrics} do
     for _, m in ipairs(given) do
       if type(m) == "string" then
@@ -84,9 +84,10 @@ function methods:_resolve_metrics(y, y_pred)
       end
       taken[name] = true
       list[#list + 1] = {metric = m, weighted = pass == 2, name = name}
+      names_of[m] = name
     end
   end
-  compiled.resolved = list
+  compiled.resolved, compiled.names_of = list, names_of
   return list
 end
 
@@ -103,19 +104,20 @@ local loss_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {"t
 ---@param given table # x, y, y_pred, sample_weight, training
 ---@return kl.Tensor # a scalar
 function methods:compute_loss(given)
-  local o = args.read("compute_loss", loss_params, given)
+  local o = args.named("compute_loss", loss_params, given)
   local total
   local compiled = self._compiled
   if compiled and compiled.loss then
     if o.y == nil then errors.fail("compute_loss: the model has a loss but the data has no targets (y)") end
-    if not core.kind(o.y_pred) or not core.kind(o.y) then
+    if not core.are_tensors(o.y_pred, o.y) then
       errors.fail("compute_loss: one target and one output expected; models with several outputs are not trained by fit yet")
     end
     total = compiled.loss(o.y, o.y_pred, o.sample_weight)
-    if total.ndim > 0 then total = ops.mean(total) end
+    if not core.is_scalar(total) then total = ops.mean(total) end
   end
-  for _, loss in ipairs(self.losses) do
-    if total == nil then total = loss else total = total + loss end
+  local losses = self.losses
+  for i = 1, #losses do
+    if total == nil then total = losses[i] else total = total + losses[i] end
   end
   if total == nil then
     errors.fail("model '%s' has no loss to compute: give compile a loss, or use add_loss in a layer", self.name)
@@ -124,8 +126,8 @@ function methods:compute_loss(given)
 end
 
 local function batch_size(x)
-  local leaf = tree.flatten(x)[1]
-  return core.kind(leaf) and leaf.ndim > 0 and leaf.shape[1] or 1
+  local leaf = tree.is_leaf(x) and x or tree.flatten(x)[1]
+  return core.kind(leaf) and core.length(leaf, 1) or 1
 end
 
 local metric_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {"loss"}}
@@ -133,16 +135,18 @@ local metric_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {
 --- Updates the compiled metrics, and the loss tracker if `loss` is given (weighted by batch size).
 ---@return table<string, kl.Tensor> # the results so far by name
 function methods:compute_metrics(given)
-  local o = args.read("compute_metrics", metric_params, given)
+  local o = args.named("compute_metrics", metric_params, given)
   if o.loss ~= nil then
     need_compiled(self, "compute_metrics")
     self._compiled.tracks_loss = true -- losses made inside layers are shown too, where compile got none
     self._loss_tracker:update_state(o.loss, batch_size(o.x))
   end
   if self._compiled and o.y ~= nil then
-    for _, entry in ipairs(self:_resolve_metrics(o.y, o.y_pred)) do
-      local y, y_pred = o.y, o.y_pred
-      if core.kind(y) and core.kind(y_pred) then y, y_pred = methods._aligned_targets(y, y_pred) end
+    local entries = self:_resolve_metrics(o.y, o.y_pred)
+    local y, y_pred = o.y, o.y_pred
+    if #entries > 0 and core.are_tensors(y, y_pred) then y, y_pred = methods._aligned_targets(y, y_pred) end
+    for i = 1, #entries do
+      local entry = entries[i]
       if entry.weighted then
         entry.metric:update_state(y, y_pred, o.sample_weight)
       else
@@ -156,52 +160,70 @@ end
 --- Targets of shape (n) beside predictions of shape (n, 1), or the other way round, get the missing axis, for users'
 --- metrics too: no silent n x n.
 function methods._aligned_targets(y, y_pred)
-  if y.ndim == 1 and y_pred.ndim == 2 and y_pred.shape[2] == 1 then
+  local rank, rank_pred = y.ndim, y_pred.ndim
+  if rank == 1 and rank_pred == 2 and core.length(y_pred, 2) == 1 then
     y = ops.expand_dims(y, -1)
-  elseif y.ndim == 2 and y.shape[2] == 1 and y_pred.ndim == 1 then
+  elseif rank == 2 and rank_pred == 1 and core.length(y, 2) == 1 then
     y_pred = ops.expand_dims(y_pred, -1)
   end
   return y, y_pred
 end
 
+local function add_result(self, results, name, value)
+  if results[name] ~= nil then
+    errors.fail("two metrics of model '%s' are called '%s': give one another name", self.name, name)
+  end
+  results[name] = value
+end
+
 --- {name = result} of every metric in `metrics`; a metric whose result is a table is merged in.
 function methods:get_metrics_result()
   local results = {}
-  local function add(name, value)
-    if results[name] ~= nil then
-      errors.fail("two metrics of model '%s' are called '%s': give one another name", self.name, name)
-    end
-    results[name] = value
-  end
-  local compiled_names = {}
-  for _, entry in ipairs(self._compiled and self._compiled.resolved or {}) do compiled_names[entry.metric] = entry.name end
-  for _, m in ipairs(self.metrics) do
+  local compiled_names = self._compiled and self._compiled.names_of or {}
+  local metrics = self.metrics
+  for i = 1, #metrics do
+    local m = metrics[i]
     local value = m:result()
     if tree.is_leaf(value) then
-      add(compiled_names[m] or m.name, value)
+      add_result(self, results, compiled_names[m] or m.name, value)
     else
-      for name, v in pairs(value) do add(name, v) end
+      for name, v in pairs(value) do add_result(self, results, name, v) end
     end
   end
   return results
+end
+
+local function add_new(list, seen, m)
+  if not seen[m] then
+    seen[m] = true
+    list[#list + 1] = m
+  end
+end
+
+--- Those of the objects in fields that are metrics; as long as a census holds, so does this list.
+local function metrics_of(census)
+  if not census.metrics then
+    local Metric = require "kl.metrics.metric"
+    census.metrics = {}
+    for _, object in ipairs(census.others) do
+      if class.is(object, Metric) then table.insert(census.metrics, object) end
+    end
+  end
+  return census.metrics
 end
 
 --- The metrics that fit resets at each epoch: the loss tracker, the compiled ones, those in fields of the model and its
 --- layers.  Override it to list your own.
 function get.metrics(self)
   local list, seen = {}, {}
-  local function add(m)
-    if m and not seen[m] then
-      seen[m] = true
-      list[#list + 1] = m
-    end
+  local compiled = self._compiled
+  if compiled then
+    if self._loss_tracker and (compiled.loss or compiled.tracks_loss) then add_new(list, seen, self._loss_tracker) end
+    local entries = compiled.resolved
+    for i = 1, entries and #entries or 0 do add_new(list, seen, entries[i].metric) end
   end
-  if self._compiled and (self._compiled.loss or self._compiled.tracks_loss) then add(self._loss_tracker) end
-  for _, entry in ipairs(self._compiled and self._compiled.resolved or {}) do add(entry.metric) end
-  local Metric = require "kl.metrics.metric"
-  for _, object in ipairs(self:_census().others) do
-    if class.is(object, Metric) then add(object) end
-  end
+  local own = metrics_of(self:_census())
+  for i = 1, #own do add_new(list, seen, own[i]) end
   return list
 end
 

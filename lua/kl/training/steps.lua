@@ -46,8 +46,7 @@ local function check_logs(model, what, given)
     errors.fail("%s of model '%s' must return a table of scalars by name, got %s", what, model.name, errors.show(given))
   end
   for name, value in pairs(given) do
-    local ok = type(value) == "number" or core.kind(value) and value.ndim == 0
-    if type(name) ~= "string" or not ok then
+    if type(name) ~= "string" or not core.is_scalar(value) then
       errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
         errors.show(value))
     end
