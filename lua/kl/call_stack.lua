@@ -8,9 +8,10 @@ local core = require "kl.core"
 local call_stack = {}
 
 local stacks = setmetatable({}, {__mode = "k"}) -- {n = how many run, frames...}
+local running = coroutine.running
 
 local function own_stack()
-  local thread = coroutine.running()
+  local thread = running()
   local stack = stacks[thread]
   if not stack then
     stack = {n = 0}
@@ -33,7 +34,7 @@ end
 --- Begins a call (or the building) of a layer.  training: nil takes that of the call around it.
 ---@return table, table|nil # the frame, and the one around it
 function call_stack.push(layer, training)
-  local stack = own_stack()
+  local stack = stacks[running()] or own_stack()
   local depth = stack.n + 1
   local outer, frame = stack[depth - 1], stack[depth]
   if not frame then

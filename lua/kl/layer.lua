@@ -245,7 +245,7 @@ end
 --- The losses of the last outermost call: those added, own first, then the penalties of trainable weights.
 function Layer.get:losses()
   local list = {}
-  local census = self:_census()
+  local census = Module._census(self)
   if next(loss_holders) then
     for _, module in ipairs(census.modules) do
       if loss_holders[module] then table.move(module._losses, 1, #module._losses, #list + 1, list) end
@@ -319,6 +319,9 @@ local function check_spec(self, spec, inputs, rank)
     end
   end
 end
+
+--- Says what one tensor must be like (ndim, min_ndim, max_ndim, axes).  Set raw: it holds nothing that a walk looks for.
+function Layer:_expect(spec) rawset(self, "input_spec", spec) end
 
 --- True if floats are cast to the compute dtype.
 function Layer:_autocasts() return self.autocast end

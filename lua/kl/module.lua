@@ -96,6 +96,7 @@ local function walk_module(census, module)
   for _, child in ipairs(children) do walk_module(census, child) end
 end
 
+--- Asked for by name, Module._census(object), where training does: a class is not searched for it then.
 ---@return kl.Census
 function Module:_census()
   local census = rawget(self, "_found")
@@ -120,7 +121,7 @@ function Module:_own_variables() return self:_census().own[self] end
 function Module:_children() return self:_census().children[self] end
 
 local function chosen(self, trainable)
-  local variables = self:_census().variables
+  local variables = Module._census(self).variables
   if trainable == nil then return table.move(variables, 1, #variables, 1, {}) end
   return core.trainable(variables, trainable)
 end

@@ -25,11 +25,19 @@ local function all_own(t)
   return true
 end
 
+-- Classes that had a function of the user's in their chain: they stay the user's.
+local users = setmetatable({}, {__mode = "k"})
+
 --- True if no class of the chain defines a function of the user's.
 function own_code.is_own_class(cls)
-  while cls do
-    if not (all_own(cls) and all_own(cls.get) and all_own(cls.set)) then return false end
-    cls = cls.super
+  if users[cls] then return false end
+  local above = cls
+  while above do
+    if not (all_own(above) and all_own(above.get) and all_own(above.set)) then
+      users[cls] = true
+      return false
+    end
+    above = above.super
   end
   return true
 end

@@ -145,26 +145,20 @@ random.shuffle = define("kl.random.shuffle", {"x", {"axis", 1}, {"seed"}}, funct
   return prim.take(x, random.permutation(n, given), axis)
 end)
 
---- Each element times 1/(1 - rate), or 0 with probability rate.  noise_shape: the shape of the decisions, which are
---- repeated to that of x (false takes x's own length).
-random.dropout = define("kl.random.dropout", {"x", "rate", {"noise_shape"}, {"seed"}}, function(x, rate, noise_shape, given)
+--- random.dropout with the generator itself, for the layer that has one.
+function random._dropout(x, rate, noise_shape, generator)
   if core.is_symbolic(x) and core.building_depth() == 0 then
     errors.fail("kl.random.dropout: in a functional graph the draw would be the same at every call: use kl.layers.Dropout")
   end
-  local generator = random.resolve(given)
-  local own = x.shape
-  local shape = own
-  if noise_shape then
-    shape = {}
-    if #noise_shape ~= #own then
-      errors.fail("kl.random.dropout: 'noise_shape' has %d axes, the tensor %d", #noise_shape, #own)
-    end
-    for i, length in ipairs(own) do shape[i] = noise_shape[i] or length end
+  if not noise_shape then return prim.dropout(x, generator:next(core.size(x) or 0), rate) end
+  local own, shape = x.shape, {}
+  if #noise_shape ~= #own then
+    errors.fail("kl.random.dropout: 'noise_shape' has %d axes, the tensor %d", #noise_shape, #own)
   end
+  for i, length in ipairs(own) do shape[i] = noise_shape[i] or length end
   local count = 1
   for _, length in ipairs(shape) do count = count * (length or 0) end
   local key = generator:next(count)
-  if not noise_shape then return prim.dropout(x, key, rate) end
   -- ones of the shape of decisions: the first elements along the axes that share one
   local starts, open = {}, false
   for i, length in ipairs(shape) do
@@ -173,6 +167,12 @@ random.dropout = define("kl.random.dropout", {"x", "rate", {"noise_shape"}, {"se
   end
   if not open then return prim.multiply(x, prim.dropout(create.ones{shape, dtype = x.dtype}, key, rate)) end
   return prim.multiply(x, prim.dropout(create.ones_like(prim.slice(x, starts, shape)), key, rate))
+end
+
+--- Each element times 1/(1 - rate), or 0 with probability rate.  noise_shape: the shape of the decisions, which are
+--- repeated to that of x (false takes x's own length).
+random.dropout = define("kl.random.dropout", {"x", "rate", {"noise_shape"}, {"seed"}}, function(x, rate, noise_shape, given)
+  return random._dropout(x, rate, noise_shape, random.resolve(given))
 end)
 
 return random

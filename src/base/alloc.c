@@ -162,10 +162,7 @@ void *kl_alloc_zero(size_t bytes) {
   return block;
 }
 
-kl_status kl_alloc_grow(void **list, size_t element, int64_t needed, int64_t *capacity) {
-  if (KL_LIKELY(needed <= *capacity)) {
-    return KL_OK;
-  }
+kl_status kl_alloc_grow_list(void **list, size_t element, int64_t needed, int64_t *capacity) {
   int64_t larger = *capacity == 0 ? 64 : *capacity;
   while (larger < needed) {
     larger *= 2;

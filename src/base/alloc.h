@@ -24,7 +24,10 @@ void kl_free(void *block, size_t bytes);
 
 /* Makes room in a list: *list, of *capacity elements (both 0 at first), gets at least `needed`; its content moves
  * along. KL_ENOMEM, with the list as it was. */
-kl_status kl_alloc_grow(void **list, size_t element, int64_t needed, int64_t *capacity);
+kl_status kl_alloc_grow_list(void **list, size_t element, int64_t needed, int64_t *capacity);
+static inline kl_status kl_alloc_grow(void **list, size_t element, int64_t needed, int64_t *capacity) {
+  return KL_LIKELY(needed <= *capacity) ? KL_OK : kl_alloc_grow_list(list, element, needed, capacity);
+}
 
 typedef struct kl_alloc_stats {
   uint64_t live_bytes;   /* in blocks handed out */

@@ -110,6 +110,9 @@ void kl_bind_push_tensor(lua_State *L, kl_tensor *t);
 kl_tensor *kl_bind_to_tensor(lua_State *L, int index);
 kl_tensor *kl_bind_check_tensor(lua_State *L, int index);
 
+/* The same of a tensor or a variable, whose tensor carries its id and shape. */
+kl_tensor *kl_bind_to_either(lua_State *L, int index);
+
 /* An argument that can become a tensor, after the first phase: nothing owned. */
 typedef struct kl_bind_input {
   enum { KL_INPUT_TENSOR, KL_INPUT_VARIABLE, KL_INPUT_INTEGER, KL_INPUT_NUMBER, KL_INPUT_BOOLEAN, KL_INPUT_TABLE } kind;

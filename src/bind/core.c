@@ -148,8 +148,8 @@ static int set_error_context(lua_State *L) {
 }
 
 static const kl_shape *shape_of(lua_State *L, int index) {
-  kl_variable *v = kl_bind_to_variable(L, index);
-  return v != NULL ? &v->value->shape : &kl_bind_check_tensor(L, index)->shape;
+  const kl_tensor *t = kl_bind_to_either(L, index);
+  return t != NULL ? &t->shape : &kl_bind_check_tensor(L, index)->shape;
 }
 
 /* core.shape_text(t): "(2, 3)". */

@@ -348,6 +348,27 @@ static int finish_one(lua_State *L, call *c) {
   return 1;
 }
 
+/* Several results whose number is known: their handles are made first, as that of a single one is. */
+static int finish_several(lua_State *L, call *c) {
+  int n = c->op->outputs;
+  kl_tensor **slots[KL_MAX_OUTPUTS], *out[KL_MAX_OUTPUTS];
+  lua_createtable(L, n, 0);
+  for (int i = 0; i < n; i++) {
+    slots[i] = kl_bind_new_result(L);
+    lua_rawseti(L, -2, i + 1);
+  }
+  if (apply_with_retry(L, c, out, &n) != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  for (int i = 0; i < n; i++) {
+    lua_rawgeti(L, -1, i + 1);
+    kl_bind_fill_result(L, slots[i], out[i]);
+    lua_pop(L, 1);
+  }
+  return 1;
+}
+
+/* Any number of results. */
 static int finish_list(lua_State *L, call *c) {
   box *b = lua_newuserdatauv(L, sizeof *b, 0);
   b->n = 0;
@@ -378,13 +399,24 @@ static int finish_list(lua_State *L, call *c) {
   return 1;
 }
 
+static bool has_symbolic_input(const call *c) {
+  for (int i = 0; i < c->nin; i++) {
+    if (c->in[i].kind == KL_INPUT_TENSOR && c->in[i].tensor->flags & KL_TENSOR_SYMBOLIC) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static int call_op(lua_State *L) {
   call c;
   c.op = lua_touserdata(L, lua_upvalueindex(1));
   c.nin = c.nattrs = 0;
   kl_bind_enter(L);
   read_call(L, &c);
-  return c.op->outputs == 1 ? finish_one(L, &c) : finish_list(L, &c);
+  return c.op->outputs == 1                               ? finish_one(L, &c)
+         : c.op->outputs > 1 && !has_symbolic_input(&c) ? finish_several(L, &c)
+                                                          : finish_list(L, &c);
 }
 
 int kl_bind_apply_node(lua_State *L, const kl_node *node, int inputs) {

@@ -2,16 +2,10 @@
  * together of properties costs a call per property. */
 #include "bind/bind.h"
 
-/* The tensor of a tensor or a variable, or NULL. */
-static const kl_tensor *tensor_of(lua_State *L, int index) {
-  const kl_variable *v = kl_bind_to_variable(L, index);
-  return v != NULL ? v->value : kl_bind_to_tensor(L, index);
-}
-
 /* core.traits(value): dtype, rank, and whether it is symbolic, of a tensor or a variable; nil for all else. */
 static int traits(lua_State *L) {
   kl_bind_enter(L);
-  const kl_tensor *t = tensor_of(L, 1);
+  const kl_tensor *t = kl_bind_to_either(L, 1);
   if (t == NULL) {
     lua_pushnil(L);
     return 1;
@@ -33,7 +27,7 @@ static int is_scalar(lua_State *L) {
   bool is = lua_type(L, 1) == LUA_TNUMBER;
   if (!is) {
     kl_bind_enter(L);
-    const kl_tensor *t = tensor_of(L, 1);
+    const kl_tensor *t = kl_bind_to_either(L, 1);
     is = t != NULL && t->shape.ndim == 0;
   }
   lua_pushboolean(L, is);
@@ -43,7 +37,7 @@ static int is_scalar(lua_State *L) {
 /* core.size(t): how many elements; false if that is unknown. */
 static int size(lua_State *L) {
   kl_bind_enter(L);
-  const kl_tensor *t = tensor_of(L, 1);
+  const kl_tensor *t = kl_bind_to_either(L, 1);
   if (t == NULL) {
     return kl_bind_error(L, "a tensor expected, got %s", luaL_typename(L, 1));
   }
@@ -64,7 +58,7 @@ static int size(lua_State *L) {
 /* core.is_one_per_row(a, b): a has the shape of b without its last axis; an unknown length fits any. */
 static int is_one_per_row(lua_State *L) {
   kl_bind_enter(L);
-  const kl_tensor *a = tensor_of(L, 1), *b = tensor_of(L, 2);
+  const kl_tensor *a = kl_bind_to_either(L, 1), *b = kl_bind_to_either(L, 2);
   bool fits = a != NULL && b != NULL && a->shape.ndim == b->shape.ndim - 1;
   for (int i = 0; fits && i < a->shape.ndim; i++) {
     int64_t m = a->shape.dim[i], n = b->shape.dim[i];
@@ -166,7 +160,7 @@ static int gradients_fit(lua_State *L) {
     lua_rawgeti(L, 1, i);
     lua_rawgeti(L, 2, i);
     const kl_variable *v = kl_bind_to_variable(L, 5);
-    const kl_tensor *gradient = v == NULL ? NULL : tensor_of(L, 4);
+    const kl_tensor *gradient = v == NULL ? NULL : kl_bind_to_either(L, 4);
     fit = gradient != NULL && kl_shape_equal(&gradient->shape, &v->value->shape);
     lua_rawget(L, 3);
     fit = fit && lua_toboolean(L, 5);

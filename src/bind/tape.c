@@ -72,15 +72,9 @@ static int new_tape(lua_State *L) {
   return 1;
 }
 
-/* A tensor or variable as the tensor that carries its id; borrowed. */
-static kl_tensor *source_tensor(lua_State *L, int index) {
-  kl_variable *v = kl_bind_to_variable(L, index);
-  return v != NULL ? v->value : kl_bind_to_tensor(L, index);
-}
-
 static int watch(lua_State *L) {
   kl_tape *tape = check_tape(L, 1);
-  kl_tensor *t = source_tensor(L, 2);
+  kl_tensor *t = kl_bind_to_either(L, 2);
   if (t == NULL) {
     return kl_bind_error(L, "watch: a tensor or variable expected, got %s", luaL_typename(L, 2));
   }
@@ -164,7 +158,7 @@ static kl_tensor **read_list(lua_State *L, int index, const char *what, bool may
   kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(*n + 1), 0);
   for (int i = 0; i < *n; i++) {
     lua_rawgeti(L, index, i + 1);
-    list[i] = source_tensor(L, -1);
+    list[i] = kl_bind_to_either(L, -1);
     if (list[i] == NULL && !(may_be_false && lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
       kl_bind_error(L, "%s %d must be a tensor or a variable, got %s", what, i + 1, luaL_typename(L, -1));
     }
@@ -186,7 +180,7 @@ static void release_rule(kl_foreign *foreign) { kl_free(foreign, sizeof(lua_rule
 /* Hands the gradient on top of the stack to the sweep as that of input i. */
 static void supply(lua_State *L, kl_sweep *sweep, int i) {
   const kl_shape *expected = &kl_sweep_node(sweep)->in[i].spec.shape;
-  kl_tensor *t = source_tensor(L, -1);
+  kl_tensor *t = kl_bind_to_either(L, -1);
   if (t == NULL) {
     if (lua_toboolean(L, -1)) {
       kl_bind_error(L, "custom_gradient: gradient %d must be a tensor, or false for none, got %s", i + 1,
@@ -404,7 +398,7 @@ int kl_bind_gradient(lua_State *L) {
 
 static int why(lua_State *L) {
   kl_tape *tape = check_tape(L, 1);
-  kl_tensor *target = source_tensor(L, 2), *source = source_tensor(L, 3);
+  kl_tensor *target = kl_bind_to_either(L, 2), *source = kl_bind_to_either(L, 3);
   if (target == NULL || source == NULL) {
     return kl_bind_error(L, "why: a target and a source expected, tensors or variables");
   }

@@ -137,11 +137,8 @@ static int raise_dead(lua_State *L, const kl_bind_handle *handle) {
                        lua_tostring(L, -1));
 }
 
-kl_tensor *kl_bind_to_tensor(lua_State *L, int index) {
-  kl_bind_kind kind = kl_bind_kind_of(L, index);
-  if (kind != KL_BIND_TENSOR && kind != KL_BIND_RECORDED) {
-    return NULL;
-  }
+/* The tensor of a handle of that kind. */
+static kl_tensor *tensor_of(lua_State *L, int index, kl_bind_kind kind) {
   kl_bind_handle *handle = lua_touserdata(L, index);
   if (handle->t == NULL) {
     kl_bind_error(L, "this tensor was closed or freed and cannot be used any more");
@@ -155,6 +152,20 @@ kl_tensor *kl_bind_to_tensor(lua_State *L, int index) {
   return handle->t;
 }
 
+kl_tensor *kl_bind_to_tensor(lua_State *L, int index) {
+  kl_bind_kind kind = kl_bind_kind_of(L, index);
+  return kind == KL_BIND_TENSOR || kind == KL_BIND_RECORDED ? tensor_of(L, index, kind) : NULL;
+}
+
+kl_tensor *kl_bind_to_either(lua_State *L, int index) {
+  kl_bind_kind kind = kl_bind_kind_of(L, index);
+  if (kind == KL_BIND_VARIABLE) {
+    const kl_variable *v = *(kl_variable **)lua_touserdata(L, index);
+    return v == NULL ? NULL : v->value;
+  }
+  return kind == KL_BIND_OTHER ? NULL : tensor_of(L, index, kind);
+}
+
 kl_tensor *kl_bind_check_tensor(lua_State *L, int index) {
   kl_tensor *t = kl_bind_to_tensor(L, index);
   if (t == NULL) {
@@ -166,15 +177,17 @@ kl_tensor *kl_bind_check_tensor(lua_State *L, int index) {
 bool kl_bind_read_input(lua_State *L, int index, kl_bind_input *in) {
   in->index = lua_absindex(L, index);
   switch (lua_type(L, index)) {
-    case LUA_TUSERDATA:
-      in->tensor = kl_bind_to_tensor(L, index);
-      if (in->tensor != NULL) {
-        in->kind = KL_INPUT_TENSOR;
-        return true;
+    case LUA_TUSERDATA: {
+      kl_bind_kind kind = kl_bind_kind_of(L, index);
+      if (kind == KL_BIND_VARIABLE) {
+        in->variable = *(kl_variable **)lua_touserdata(L, index);
+        in->kind = KL_INPUT_VARIABLE;
+        return in->variable != NULL;
       }
-      in->variable = kl_bind_to_variable(L, index);
-      in->kind = KL_INPUT_VARIABLE;
-      return in->variable != NULL;
+      in->kind = KL_INPUT_TENSOR;
+      in->tensor = kind == KL_BIND_OTHER ? NULL : tensor_of(L, index, kind);
+      return in->tensor != NULL;
+    }
     case LUA_TNUMBER:
       if (lua_isinteger(L, index)) {
         in->kind = KL_INPUT_INTEGER;

@@ -108,6 +108,9 @@ void kl_tape_drop_nodes(kl_tape *tape) {
   size_t bytes = (size_t)tape->capacity * sizeof *nodes;
   tape->nodes = NULL;
   tape->count = tape->capacity = 0;
+  if (kl_tape_is_spent(tape)) { /* it sees nothing any more, and may wait long for Lua's collector */
+    kl_idmap_free(&tape->watched);
+  }
   for (int64_t i = 0; i < count; i++) {
     kl_node_release(nodes[i]);
   }

@@ -52,7 +52,7 @@ function BatchNormalization:build(shape)
   self.moving_mean = self:add_weight{name = "moving_mean", shape = {n}, initializer = self.moving_mean_initializer, trainable = false}
   self.moving_variance = self:add_weight{name = "moving_variance", shape = {n}, initializer = self.moving_variance_initializer,
     trainable = false}
-  self.input_spec = {ndim = #shape, axes = {[axis] = n}}
+  self:_expect{ndim = #shape, axes = {[axis] = n}}
   rawset(self, "_axis", axis)
   rawset(self, "_rank", #shape)
 end

@@ -25,7 +25,7 @@ function Dense:init(given)
   self.kernel_initializer, self.bias_initializer = initializers.get(o.kernel_initializer), initializers.get(o.bias_initializer)
   self.kernel_regularizer, self.bias_regularizer = regularizers.get(o.kernel_regularizer), regularizers.get(o.bias_regularizer)
   self.kernel_constraint, self.bias_constraint = constraints.get(o.kernel_constraint), constraints.get(o.bias_constraint)
-  self.input_spec = {min_ndim = 2}
+  self:_expect{min_ndim = 2}
 end
 
 ---@param input_shape (integer|false)[] # {batch, ..., features}
@@ -38,7 +38,7 @@ function Dense:build(input_shape)
     self.bias = self:add_weight{name = "bias", shape = {self.units}, initializer = self.bias_initializer,
       regularizer = self.bias_regularizer, constraint = self.bias_constraint}
   end
-  self.input_spec = {min_ndim = 2, axes = {[-1] = features}}
+  self:_expect{min_ndim = 2, axes = {[-1] = features}}
 end
 
 ---@param x kl.Tensor # (batch, ..., features)

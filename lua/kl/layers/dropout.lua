@@ -34,7 +34,7 @@ end
 
 function Dropout:call(x, options)
   if not options.training or self.rate == 0 then return x end
-  return random.dropout(x, self.rate, self.noise_shape, self._seed_generator)
+  return random._dropout(x, self.rate, rawget(self, "noise_shape"), self._seed_generator or random.resolve())
 end
 
 return Dropout

@@ -26,7 +26,7 @@ function Permute:init(given)
   for i, d in ipairs(sorted) do
     if d ~= i then errors.fail("Permute: dims must be a permutation of 1 to %d, got (%s)", #sorted, table.concat(self.dims, ", ")) end
   end
-  self.input_spec = {ndim = #self.dims + 1}
+  self:_expect{ndim = #self.dims + 1}
 end
 
 function Permute:call(x)

@@ -38,7 +38,7 @@ function PReLU:build(input_shape)
   end
   self.alpha = self:add_weight{name = "alpha", shape = shape, initializer = self.alpha_initializer,
     regularizer = self.alpha_regularizer, constraint = self.alpha_constraint}
-  self.input_spec = {ndim = #input_shape, axes = axes}
+  self:_expect{ndim = #input_shape, axes = axes}
 end
 
 function PReLU:call(x) return ops.relu(x) - self.alpha * ops.relu(-x) end

@@ -11,7 +11,7 @@ RepeatVector.params = args.params{"n"}
 function RepeatVector:init(given)
   RepeatVector.super.init(self, given)
   self.n = args.check("RepeatVector: 'n'", self._config.n, "integer", 1)
-  self.input_spec = {ndim = 2}
+  self:_expect{ndim = 2}
 end
 
 function RepeatVector:call(x)

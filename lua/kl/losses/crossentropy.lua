@@ -121,7 +121,7 @@ SparseCategoricalCrossentropy.params = args.params{{"from_logits", false}, {"ign
 SparseCategoricalCrossentropy.axis_params = {axis = true}
 SparseCategoricalCrossentropy.takes_labels = true
 function SparseCategoricalCrossentropy:call(y_true, y_pred)
-  return functions.sparse_categorical_crossentropy(y_true, y_pred, self.from_logits, self.ignore_class, self.axis)
+  return functions.sparse_categorical_crossentropy(y_true, y_pred, self.from_logits, rawget(self, "ignore_class"), self.axis)
 end
 
 --- Ignored entries count neither as values nor in the mean: valid ones get the weight total / valid.

@@ -22,7 +22,7 @@ end
 
 --- Values and weights, one each per sample: (values * weights, weights).  Axes that only the values have are reduced before
 --- the product, those that both have after it.
-local function weighted(what, values, weight, reduce)
+local function weighted(metric, values, weight, reduce)
   if weight == nil then return per_sample(values, reduce), nil end
   weight = as_float(weight, values.dtype)
   if values.ndim == 0 and weight.ndim <= 1 then return values * weight, weight end
@@ -31,7 +31,7 @@ local function weighted(what, values, weight, reduce)
     for i = weight.ndim + 1, values.ndim do axes[#axes + 1] = i end
     values = reduce(values, axes)
   end
-  weight = ops.broadcast_to(Loss.fit_weight(what, weight, values), values.shape)
+  weight = ops.broadcast_to(Loss.fit_weight(metric.name, weight, values), values.shape)
   return per_sample(values * weight, reduce), per_sample(weight, reduce)
 end
 
@@ -53,7 +53,7 @@ function Mean:update_state(values, sample_weight)
     self.count:assign_add(sample_weight)
     return
   end
-  local sums, weights = weighted(self.name, values, sample_weight, ops.mean)
+  local sums, weights = weighted(self, values, sample_weight, ops.mean)
   self.total:assign_add(ops.sum(sums))
   if weights ~= nil then
     self.count:assign_add(ops.sum(weights))
@@ -74,7 +74,7 @@ function Sum:init(given)
 end
 
 function Sum:update_state(values, sample_weight)
-  local sums = weighted(self.name, as_float(values, self.dtype), sample_weight, ops.sum)
+  local sums = weighted(self, as_float(values, self.dtype), sample_weight, ops.sum)
   self.total:assign_add(ops.sum(sums))
 end
 

@@ -63,7 +63,16 @@ local function define(name, list, f)
     end
     return f(table.unpack(given, 1, count))
   end
-  return function(...) return full(select("#", ...), ...) end
+  local first = params[1]
+  local alone = first and first.name == "x" -- a function of one tensor, as activations are: most calls give just that
+  for i = 2, count do alone = alone and not params[i].required end
+  if not alone then return function(...) return full(select("#", ...), ...) end end
+  local defaults = {}
+  for i = 2, count do defaults[i] = params[i].default end
+  return function(x, ...)
+    if select("#", ...) == 0 and core.kind(x) then return f(x, table.unpack(defaults, 2, count)) end
+    return full(1 + select("#", ...), x, ...)
+  end
 end
 
 return define

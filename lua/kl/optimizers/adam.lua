@@ -3,6 +3,7 @@ local core = require "kl.core"
 local args = require "kl.args"
 local ops = require "kl.ops"
 local Optimizer = require "kl.optimizers.optimizer"
+local slot = Optimizer.slot
 
 --- alpha = lr sqrt(1 - beta_2^t) / (1 - beta_1^t); m <- m + (g - m)(1 - beta_1); v <- v + (g^2 - v)(1 - beta_2);
 --- w <- w - alpha m / (sqrt(v) + epsilon).  amsgrad: the largest v so far in the root.
@@ -34,7 +35,7 @@ function Adam:begin_step(rate)
 end
 
 function Adam:update_step(g, v)
-  local m, velocity = self:slot("momentum", v), self:slot("velocity", v)
+  local m, velocity = slot(self, "momentum", v), slot(self, "velocity", v)
   if not self.amsgrad then
     local new = core.ops.adam_update(g, v, m, velocity, self._alpha, 1 - self.beta_1, 1 - self.beta_2, self.epsilon)
     v:assign(new[1])
@@ -46,7 +47,7 @@ function Adam:update_step(g, v)
   velocity:assign_add((ops.square(g) - velocity) * (1 - self.beta_2))
   local root = velocity
   if self.amsgrad then
-    local hat = self:slot("velocity_hat", v)
+    local hat = slot(self, "velocity_hat", v)
     hat:assign(ops.maximum(hat, velocity))
     root = hat
   end

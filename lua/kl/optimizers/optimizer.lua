@@ -83,7 +83,8 @@ end
 
 --- The slot of that name beside a variable.
 function Optimizer:slot(name, reference)
-  local slot = self._slots[name] and self._slots[name][reference]
+  local slots = self._slots[name]
+  local slot = slots and slots[reference]
   if not slot then errors.fail("optimizer '%s' has no slot '%s' for '%s'", self.name, name, tostring(reference.path)) end
   return slot
 end
@@ -94,7 +95,7 @@ function Optimizer.get:variables() return {table.unpack(self._variables)} end
 
 --- The learning rate: a variable, or for a schedule its value now (a tensor).
 function Optimizer.get:learning_rate()
-  if self._schedule then return self:_scheduled(self.iterations) end
+  if rawget(self, "_schedule") then return self:_scheduled(self.iterations) end
   return self._learning_rate
 end
 function Optimizer.set:learning_rate(value)
@@ -139,18 +140,21 @@ local function clip_by_norm(g, limit)
   return g * (limit / ops.maximum(norm, limit))
 end
 
-function Optimizer:_clip(gradients)
+-- Options that were not given are read raw: classes would be searched for them at every step.
+local function clip(self, gradients)
+  local clipnorm, clipvalue = rawget(self, "clipnorm"), rawget(self, "clipvalue")
+  local global_clipnorm = rawget(self, "global_clipnorm")
   local clipped = {}
-  if self.clipnorm then
-    for i, g in ipairs(gradients) do clipped[i] = clip_by_norm(g, self.clipnorm) end
-  elseif self.clipvalue then
-    for i, g in ipairs(gradients) do clipped[i] = ops.clip(g, -self.clipvalue, self.clipvalue) end
-  elseif self.global_clipnorm then
+  if clipnorm then
+    for i, g in ipairs(gradients) do clipped[i] = clip_by_norm(g, clipnorm) end
+  elseif clipvalue then
+    for i, g in ipairs(gradients) do clipped[i] = ops.clip(g, -clipvalue, clipvalue) end
+  elseif global_clipnorm then
     local total = 0.0
     for _, g in ipairs(gradients) do total = ops.sum(ops.square(g)) + total end
     local norm = ops.sqrt(total)
     -- c min(1/G, 1/c); a G that is not finite makes every gradient NaN
-    local scale = self.global_clipnorm * ops.minimum(1.0 / norm, 1.0 / self.global_clipnorm)
+    local scale = global_clipnorm * ops.minimum(1.0 / norm, 1.0 / global_clipnorm)
     scale = scale + (norm - norm)
     for i, g in ipairs(gradients) do clipped[i] = g * scale end
   else
@@ -195,10 +199,11 @@ function Optimizer:apply_gradients(gradients, variables)
   if not self.built then self:build(variables) end
   local given, trained = gradients, variables
   if not core.gradients_fit(gradients, variables, self._trained) then given, trained = self:_choose(gradients, variables) end
-  given = self:_clip(given)
+  given = clip(self, given)
   local rate = self.learning_rate
-  if self.weight_decay then
-    local factor = rate * self.weight_decay
+  local weight_decay = rawget(self, "weight_decay")
+  if weight_decay then
+    local factor = rate * weight_decay
     for _, v in ipairs(trained) do
       if self:_decays(v) then v:assign_sub(v * factor) end
     end

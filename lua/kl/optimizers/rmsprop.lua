@@ -3,6 +3,7 @@ local core = require "kl.core"
 local args = require "kl.args"
 local ops = require "kl.ops"
 local Optimizer = require "kl.optimizers.optimizer"
+local slot = Optimizer.slot
 
 --- v <- rho v + (1 - rho) g^2; w <- w - lr g / sqrt(v + epsilon), epsilon inside the root.  centered: v - a^2 in the root,
 --- with a the moving average of g.  momentum: m <- momentum m + increment; w <- w - m.
@@ -21,7 +22,7 @@ function RMSprop:build_slots(variables)
 end
 
 function RMSprop:update_step(g, v, rate)
-  local velocity, rho = self:slot("velocity", v), self.rho
+  local velocity, rho = slot(self, "velocity", v), self.rho
   if not self.centered and self.momentum <= 0 then
     local new = core.ops.rmsprop_update(g, v, velocity, rate, rho, 1 - rho, self.epsilon)
     v:assign(new[1])
@@ -31,13 +32,13 @@ function RMSprop:update_step(g, v, rate)
   velocity:assign(velocity * rho + ops.square(g) * (1 - rho))
   local root = velocity
   if self.centered then
-    local average = self:slot("average_gradient", v)
+    local average = slot(self, "average_gradient", v)
     average:assign(average * rho + g * (1 - rho))
     root = velocity - ops.square(average)
   end
   local increment = core.ops.rmsprop_direction(g, root, rate, self.epsilon)
   if self.momentum > 0 then
-    local m = self:slot("momentum", v)
+    local m = slot(self, "momentum", v)
     m:assign(m * self.momentum + increment)
     increment = m
   end

@@ -25,7 +25,7 @@ function SGD:update_step(g, v, rate)
     v:assign_sub(step)
     return
   end
-  local m = self:slot("momentum", v)
+  local m = Optimizer.slot(self, "momentum", v)
   m:assign(m * self.momentum - step)
   if self.nesterov then
     v:assign_add(m * self.momentum - step)

@@ -1,5 +1,6 @@
 -- Model:compile, and what it stands for: loss, metrics, optimizer.
 local core = require "kl.core"
+local Module = require "kl.module"
 local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
@@ -222,7 +223,7 @@ function get.metrics(self)
     local entries = compiled.resolved
     for i = 1, entries and #entries or 0 do add_new(list, seen, entries[i].metric) end
   end
-  local own = metrics_of(self:_census())
+  local own = metrics_of(Module._census(self))
   for i = 1, #own do add_new(list, seen, own[i]) end
   return list
 end
