@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bind/lua_heap.h"
 #include "bind/modules.h"
 #include "bind/program.h"
 #include "device/device.h"
@@ -40,16 +41,47 @@ static int usage(const char *format, const char *what) {
   return 2;
 }
 
+/* Lua's warn(), as luaL_newstate makes it: nothing until warn("@on").  `data` is the state. */
+static void warn_off(void *data, const char *message, int to_continue);
+
+static void warn_on(void *data, const char *message, int to_continue) {
+  static bool continues;
+  if (!continues && !to_continue && message[0] == '@') {
+    if (strcmp(message, "@off") == 0) {
+      lua_setwarnf(data, warn_off, data);
+    }
+    return;
+  }
+  fprintf(stderr, "%s%s%s", continues ? "" : "Lua warning: ", message, to_continue ? "" : "\n");
+  continues = to_continue;
+}
+
+static void warn_off(void *data, const char *message, int to_continue) {
+  if (!to_continue && strcmp(message, "@on") == 0) {
+    lua_setwarnf(data, warn_on, data);
+  }
+}
+
 static lua_State *new_state(void) {
-  lua_State *L = luaL_newstate();
+  kl_lua_heap *heap = kl_lua_heap_new();
+  lua_State *L = heap == NULL ? NULL : lua_newstate(kl_lua_heap_allocate, heap);
   if (L == NULL) {
     fprintf(stderr, "kl: no memory for a Lua state\n");
+    kl_lua_heap_free(heap);
     return NULL;
   }
+  lua_setwarnf(L, warn_off, L);
   luaL_openlibs(L);
   kl_bind_open_modules(L);
   kl_program_mark(L);
   return L;
+}
+
+static void close_state(lua_State *L) {
+  void *heap;
+  lua_getallocf(L, &heap);
+  lua_close(L);
+  kl_lua_heap_free(heap);
 }
 
 /* The value of an option: of `--name VALUE` or `--name=VALUE` at *i, which then stands at its last word; NULL if there
@@ -118,7 +150,7 @@ static int run_script(int argc, char **argv) {
     return 1;
   }
   int status = kl_program_run_file(L, argv[i], argc - i, argv + i, &options);
-  lua_close(L);
+  close_state(L);
   return status;
 }
 
@@ -128,7 +160,7 @@ static int run_module(const char *module) {
     return 1;
   }
   int status = kl_program_call_module(L, module);
-  lua_close(L);
+  close_state(L);
   return status;
 }
 
@@ -138,7 +170,7 @@ static int prompt(void) {
     return 1;
   }
   int status = kl_repl(L);
-  lua_close(L);
+  close_state(L);
   return status;
 }
 
