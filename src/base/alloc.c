@@ -128,6 +128,7 @@ void *kl_alloc(size_t bytes) {
   if (class >= 0 && heap.lists[class] != NULL) {
     free_block *head = heap.lists[class];
     heap.lists[class] = head->next;
+    __builtin_prefetch(head->next, 1); /* what is asked for next: kernels may have put it out of the caches */
     heap.stats.cached_bytes -= rounded;
     block = head;
   } else {

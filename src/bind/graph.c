@@ -120,8 +120,8 @@ static int logits(lua_State *L) {
     lua_pushnil(L);
     return 1;
   }
-  kl_tensor **slot = kl_bind_new_tensor(L);
-  *slot = kl_tensor_retain(t->logits);
+  kl_tensor **slot = kl_bind_new_result(L); /* t, which holds it, lives as long as what is recorded */
+  kl_bind_fill_result(L, slot, kl_tensor_retain(t->logits));
   lua_pushstring(L, t->logits_op->name);
   return 2;
 }

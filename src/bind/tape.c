@@ -19,7 +19,7 @@ static const char tapes_key = 0;
 #define PAUSE_ALL_TYPE "kl.pause_all"
 
 /* User value 1 keeps the coroutine's context alive as long as the tape may point to it; user value 2 holds the
- * functions of recorded custom gradients. */
+ * functions of recorded custom gradients, a table or nil. */
 static kl_tape *check_tape(lua_State *L, int index) {
   kl_tape **slot = luaL_testudata(L, index, KL_TAPE_TYPE);
   if (slot == NULL || *slot == NULL) {
@@ -55,8 +55,6 @@ static int new_tape(lua_State *L) {
   luaL_setmetatable(L, KL_TAPE_TYPE);
   kl_bind_push_context(L);
   lua_setiuservalue(L, -2, 1);
-  lua_newtable(L);
-  lua_setiuservalue(L, -2, 2);
   kl_status status = kl_tape_new(persistent, autowatch, slot);
   if (kl_bind_retry(L, status)) {
     status = kl_tape_new(persistent, autowatch, slot);
@@ -93,7 +91,7 @@ static int watch(lua_State *L) {
 
 /* The nodes are gone, and with them the need for the functions of their custom gradients.  Tape at index 1. */
 static void forget_rules(lua_State *L) {
-  lua_newtable(L);
+  lua_pushnil(L);
   lua_setiuservalue(L, 1, 2);
 }
 
@@ -255,7 +253,12 @@ static int custom(lua_State *L) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &tapes_key);
   for (kl_watcher *w = kl_context_now->watchers; w != NULL; w = w->outer) {
     if (lua_rawgetp(L, -1, w) == LUA_TUSERDATA) {
-      lua_getiuservalue(L, -1, 2);
+      if (lua_getiuservalue(L, -1, 2) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, -3, 2);
+      }
       lua_pushvalue(L, 3);
       lua_rawseti(L, -2, next_number);
       lua_pop(L, 1);
