@@ -301,12 +301,11 @@ end
 
 local no_axes = {}
 
---- rank: of the one tensor that the inputs are; nil if they are a structure.
-local function check_spec(self, spec, inputs, rank)
+--- rank: of the one tensor that the inputs t are; nil if they are a structure.
+local function check_spec(self, spec, t, rank)
   if not rank then
-    errors.fail("layer '%s' expects one tensor, got a structure %s", self.name, tree.form(inputs))
+    errors.fail("layer '%s' expects one tensor, got a structure %s", self.name, tree.form(t))
   end
-  local t = inputs
   if spec.ndim and rank ~= spec.ndim or spec.min_ndim and rank < spec.min_ndim or spec.max_ndim and rank > spec.max_ndim then
     errors.fail("layer '%s' expects %s axes, got %d: shape %s", self.name,
       spec.ndim or (spec.min_ndim and "at least " .. spec.min_ndim) or "at most " .. spec.max_ndim, rank, core.shape_text(t))

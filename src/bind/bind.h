@@ -136,8 +136,9 @@ kl_status kl_bind_tensor_from_table(lua_State *L, int index, int dtype, kl_tenso
 /* A shape as a Lua list (unknown axes are false), and a list or bare integer as a shape.  [-0, +1] and [-0, +0] */
 void kl_bind_push_shape(lua_State *L, const kl_shape *shape);
 
-/* The table of the properties that tensors and variables share, shape, dtype and ndim, and the value of the one that the
- * string at index 2 names, by that table at index `properties`; false, with nil on the stack, if it names none of them. */
+/* The table of the properties that tensors and variables share, shape, dtype and ndim, and the value of the one that
+ * the string at index 2 names, by that table at index `properties`; false, with nil on the stack, if it names none of
+ * them. */
 void kl_bind_new_properties(lua_State *L);
 bool kl_bind_push_property(lua_State *L, int properties, const kl_tensor *t);
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRAIN 16            /* sizes of small blocks are its multiples */
-#define SMALL 512           /* larger blocks are the C library's */
+#define GRAIN 16             /* sizes of small blocks are its multiples */
+#define SMALL 512            /* larger blocks are the C library's */
 #define SLAB_BYTES (1 << 16) /* small blocks are cut from slabs of that size */
 
 /* Under a sanitizer each block is the C library's, so that what is read after its end or its time is found. */

@@ -6,6 +6,7 @@
 
 #include "bind/bind.h"
 #include "op/apply.h"
+#include "op/assign.h"
 
 /* Result boxes of ops with several results: owns what has not become a userdata yet. */
 #define BOX_TYPE "kl.box"
@@ -348,27 +349,6 @@ static int finish_one(lua_State *L, call *c) {
   return 1;
 }
 
-/* Several results whose number is known: their handles are made first, as that of a single one is. */
-static int finish_several(lua_State *L, call *c) {
-  int n = c->op->outputs;
-  kl_tensor **slots[KL_MAX_OUTPUTS], *out[KL_MAX_OUTPUTS];
-  lua_createtable(L, n, 0);
-  for (int i = 0; i < n; i++) {
-    slots[i] = kl_bind_new_result(L);
-    lua_rawseti(L, -2, i + 1);
-  }
-  if (apply_with_retry(L, c, out, &n) != KL_OK) {
-    return kl_bind_raise(L);
-  }
-  for (int i = 0; i < n; i++) {
-    lua_rawgeti(L, -1, i + 1);
-    kl_bind_fill_result(L, slots[i], out[i]);
-    lua_pop(L, 1);
-  }
-  return 1;
-}
-
-/* Any number of results. */
 static int finish_list(lua_State *L, call *c) {
   box *b = lua_newuserdatauv(L, sizeof *b, 0);
   b->n = 0;
@@ -399,24 +379,44 @@ static int finish_list(lua_State *L, call *c) {
   return 1;
 }
 
-static bool has_symbolic_input(const call *c) {
-  for (int i = 0; i < c->nin; i++) {
-    if (c->in[i].kind == KL_INPUT_TENSOR && c->in[i].tensor->flags & KL_TENSOR_SYMBOLIC) {
-      return true;
-    }
-  }
-  return false;
-}
-
 static int call_op(lua_State *L) {
   call c;
   c.op = lua_touserdata(L, lua_upvalueindex(1));
   c.nin = c.nattrs = 0;
   kl_bind_enter(L);
   read_call(L, &c);
-  return c.op->outputs == 1                               ? finish_one(L, &c)
-         : c.op->outputs > 1 && !has_symbolic_input(&c) ? finish_several(L, &c)
-                                                          : finish_list(L, &c);
+  return c.op->outputs == 1 ? finish_one(L, &c) : finish_list(L, &c);
+}
+
+/* core.updates.NAME(gradient, variable, slots..., more): of an op with several results, which are assigned to the
+ * variables that its arguments are from the second on. */
+static int call_update(lua_State *L) {
+  call c;
+  c.op = lua_touserdata(L, lua_upvalueindex(1));
+  c.nin = c.nattrs = 0;
+  kl_bind_enter(L);
+  read_call(L, &c);
+  int n = c.op->outputs;
+  for (int i = 0; i < n; i++) {
+    if (c.in[i + 1].kind != KL_INPUT_VARIABLE) {
+      return kl_bind_error(L, "core.updates.%s: argument %d must be a variable", c.op->name, i + 2);
+    }
+  }
+  kl_tensor *out[KL_MAX_OUTPUTS];
+  if (apply_with_retry(L, &c, out, &n) != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  kl_status status = KL_OK;
+  for (int i = 0; i < n && status == KL_OK; i++) {
+    status = kl_variable_assign(c.in[i + 1].variable, out[i]);
+    if (kl_bind_retry(L, status)) {
+      status = kl_variable_assign(c.in[i + 1].variable, out[i]);
+    }
+  }
+  for (int i = 0; i < n; i++) {
+    kl_tensor_release(out[i]);
+  }
+  return status == KL_OK ? 0 : kl_bind_raise(L);
 }
 
 int kl_bind_apply_node(lua_State *L, const kl_node *node, int inputs) {
@@ -564,6 +564,15 @@ void kl_bind_open_ops(lua_State *L, int core) {
     lua_pop(L, 1);
   }
   lua_setfield(L, core, "ops");
+  lua_newtable(L);
+  for (int i = 0; i < KL_OP_COUNT; i++) {
+    if (kl_ops[i]->outputs > 1) {
+      lua_pushlightuserdata(L, (void *)kl_ops[i]);
+      lua_pushcclosure(L, call_update, 1);
+      lua_setfield(L, -2, kl_ops[i]->name);
+    }
+  }
+  lua_setfield(L, core, "updates");
   lua_newtable(L);
   for (int i = 0; i < KL_OP_COUNT; i++) {
     push_op_info(L, kl_ops[i]);

@@ -1,5 +1,5 @@
-/* What lua/kl asks about values at every call of a layer and in every step of training, each in one call: a question put
- * together of properties costs a call per property. */
+/* What lua/kl asks about values at every call of a layer and in every step of training, each in one call: a question
+ * put together of properties costs a call per property. */
 #include "bind/bind.h"
 
 /* core.traits(value): dtype, rank, and whether it is symbolic, of a tensor or a variable; nil for all else. */

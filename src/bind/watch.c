@@ -9,15 +9,16 @@
 
 /* A table that is watched, or one of its entries. Only tables and userdata in entries count: a counter or a text may
  * change. */
+typedef enum mark_kind { FIELDS, LENGTH, ALL, ENTRY } mark_kind;
 typedef struct mark {
-  enum { FIELDS, LENGTH, ALL, ENTRY } kind;
-  lua_Integer number; /* of a table: entries marked behind it, or its length; of an entry of ALL: its key, if it is one */
-  const void *key;    /* of an entry of ALL: its key, if it is a text or an object */
+  mark_kind kind;
+  lua_Integer number; /* of a table: entries marked behind it, or its length; of an entry of ALL: its key */
+  const void *key;    /* the same if the key is a text or an object */
   const void *held;   /* of an entry: the table or userdata there, or NULL */
 } mark;
 
-/* User value 1: a list of the watched tables, those of FIELDS with the names of their fields behind them.  User value 2:
- * a list of the keys and values that marks point to, so that nothing else gets their addresses. */
+/* User value 1: a list of the watched tables, those of FIELDS with the names of their fields behind them.  User value
+ * 2: a list of the keys and values that marks point to, so that nothing else gets their addresses. */
 typedef struct watch {
   int count;
   mark marks[];
@@ -73,12 +74,12 @@ static int mark_all(lua_State *L, mark *m) {
   return n;
 }
 
-static int kind_of(lua_State *L) {
+static mark_kind kind_of(lua_State *L) {
   static const char *const kinds[] = {[FIELDS] = "fields", [LENGTH] = "length", [ALL] = "all", NULL};
   lua_rawgeti(L, PART, 2);
   int kind = luaL_checkoption(L, -1, NULL, kinds);
   lua_pop(L, 1);
-  return kind;
+  return (mark_kind)kind;
 }
 
 /* Pushes the parts of what is given, one after the other, and their tables. */
@@ -146,8 +147,7 @@ static bool all_are_held(lua_State *L, const mark *m, lua_Integer n) {
   lua_Integer i = 0;
   for (lua_pushnil(L); lua_next(L, 3) != 0; lua_settop(L, 4), i++) {
     const void *key = lua_topointer(L, 4);
-    if (i == n || key != m[i].key || number_of(L, key, 4) != m[i].number ||
-        reference(L, lua_type(L, 5)) != m[i].held) {
+    if (i == n || key != m[i].key || number_of(L, key, 4) != m[i].number || reference(L, lua_type(L, 5)) != m[i].held) {
       return false;
     }
   }

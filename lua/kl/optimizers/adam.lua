@@ -37,10 +37,7 @@ end
 function Adam:update_step(g, v)
   local m, velocity = slot(self, "momentum", v), slot(self, "velocity", v)
   if not self.amsgrad then
-    local new = core.ops.adam_update(g, v, m, velocity, self._alpha, 1 - self.beta_1, 1 - self.beta_2, self.epsilon)
-    v:assign(new[1])
-    m:assign(new[2])
-    velocity:assign(new[3])
+    core.updates.adam_update(g, v, m, velocity, self._alpha, 1 - self.beta_1, 1 - self.beta_2, self.epsilon)
     return
   end
   m:assign_add((g - m) * (1 - self.beta_1))

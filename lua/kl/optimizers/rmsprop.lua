@@ -24,9 +24,7 @@ end
 function RMSprop:update_step(g, v, rate)
   local velocity, rho = slot(self, "velocity", v), self.rho
   if not self.centered and self.momentum <= 0 then
-    local new = core.ops.rmsprop_update(g, v, velocity, rate, rho, 1 - rho, self.epsilon)
-    v:assign(new[1])
-    velocity:assign(new[2])
+    core.updates.rmsprop_update(g, v, velocity, rate, rho, 1 - rho, self.epsilon)
     return
   end
   velocity:assign(velocity * rho + ops.square(g) * (1 - rho))
