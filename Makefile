@@ -94,7 +94,7 @@ $(BUILD)/tests/%_test.$(1): tests/c/%_test.c $(BUILD)/libkl.a
 endef
 $(foreach isa,$(ISAS),$(eval $(call c_test_rule,$(isa))))
 # These are of the binding and the thread pool, not of kernels.
-PLAIN_TESTS = $(BUILD)/tests/lua_memory_test $(BUILD)/tests/pool_test
+PLAIN_TESTS = $(BUILD)/tests/lua_memory_test $(BUILD)/tests/lua_heap_test $(BUILD)/tests/pool_test
 $(PLAIN_TESTS): $(BUILD)/tests/%: tests/c/%.c $(BIND_OBJ) $(BUILD)/libkl.a
 	@mkdir -p $(@D)
 	$(say) CC $<
