@@ -100,7 +100,8 @@ void *kl_lua_heap_allocate(void *data, void *block, size_t old, size_t size) {
   }
   void *moved = is_small ? take(heap, size) : malloc(size);
   if (moved == NULL) {
-    return NULL;
+    return size <= old ? block : NULL; /* Lua relies on it that making smaller succeeds; the block is of a smaller size
+                                        * from now on */
   }
   memcpy(moved, block, old < size ? old : size);
   if (was_small) {
