@@ -245,17 +245,16 @@ end
 --- The losses of the last outermost call: those added, own first, then the penalties of trainable weights.
 function Layer.get:losses()
   local list = {}
+  if not next(loss_holders) and not core.any_regularized() then return list end -- nobody has one: nothing to walk for
   local census = Module._census(self)
   if next(loss_holders) then
     for _, module in ipairs(census.modules) do
       if loss_holders[module] then table.move(module._losses, 1, #module._losses, #list + 1, list) end
     end
   end
-  if core.any_has(census.variables, "regularizer") then
-    for _, w in ipairs(census.variables) do
-      local regularizer = w.regularizer
-      if regularizer and w.trainable then list[#list + 1] = regularizer(w) end
-    end
+  for _, w in ipairs(census.variables) do
+    local regularizer = w.regularizer
+    if regularizer and w.trainable then list[#list + 1] = regularizer(w) end
   end
   return list
 end

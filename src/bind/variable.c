@@ -31,6 +31,15 @@ bool kl_bind_push_variable_by_id(lua_State *L, uint64_t id) {
   return found;
 }
 
+/* Some variable has, or had, a regularizer. */
+static bool any_regularized;
+
+/* core.any_regularized() */
+static int is_any_regularized(lua_State *L) {
+  lua_pushboolean(L, any_regularized);
+  return 1;
+}
+
 static int close_variable(lua_State *L) {
   kl_variable **slot = lua_touserdata(L, 1);
   kl_variable *v = *slot;
@@ -54,6 +63,9 @@ static int new_variable(lua_State *L) {
   luaL_setmetatable(L, KL_VARIABLE_TYPE);
   lua_pushvalue(L, 3);
   lua_setiuservalue(L, -2, 1);
+  lua_getfield(L, 3, "regularizer");
+  any_regularized = any_regularized || lua_toboolean(L, -1);
+  lua_pop(L, 1);
   kl_status status = kl_variable_new(initial, trainable, slot);
   if (kl_bind_retry(L, status)) {
     status = kl_variable_new(initial, trainable, slot);
@@ -180,6 +192,7 @@ static int set_field(lua_State *L) {
     return kl_bind_error(L, "a variable has no property '%s' that can be set; its value is set by v:assign(x)", name);
   }
   lua_pop(L, 1);
+  any_regularized = any_regularized || (strcmp(name, "regularizer") == 0 && lua_toboolean(L, 3));
   lua_pushvalue(L, 2);
   lua_pushvalue(L, 3);
   lua_rawset(L, -3);
@@ -218,4 +231,6 @@ void kl_bind_open_variable(lua_State *L, int core) {
   lua_rawsetp(L, LUA_REGISTRYINDEX, &variables_key);
   lua_pushcfunction(L, new_variable);
   lua_setfield(L, core, "variable");
+  lua_pushcfunction(L, is_any_regularized);
+  lua_setfield(L, core, "any_regularized");
 }

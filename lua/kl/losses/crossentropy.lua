@@ -47,7 +47,8 @@ function functions.sparse_categorical_crossentropy(y_true, y_pred, from_logits, 
   local logits = logits_of(what, y_pred, "softmax", from_logits, axis)
   if not logits then logits = ops.log(ops.clip(y_pred, EPSILON, 1 - EPSILON)) end
   logits = to_axis_last(what, logits, axis)
-  if (core.length(logits, -1) or 1) == 0 or logits.ndim < 1 then
+  local classes = core.length(logits, -1) -- nil of a scalar, false where it is not known
+  if classes == nil or classes == 0 then
     errors.fail("sparse_categorical_crossentropy: y_pred of shape %s has no classes", core.shape_text(y_pred))
   end
   y_true = Loss.align_labels(what, y_true, logits)
