@@ -74,13 +74,14 @@ KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last,
 #if KL_LANES > 8
 #define ALL_CASES(rsb, fetch)                                                                         \
   ROWS_CASE(1, rsb, fetch)                                                                            \
-  ROWS_CASE(2, rsb, fetch) ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) \
-      ROWS_CASE(6, rsb, fetch) ROWS_CASE(7, rsb, fetch) ROWS_CASE(8, rsb, fetch)
+  ROWS_CASE(2, rsb, fetch)                                                                            \
+  ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) ROWS_CASE(6, rsb, fetch) \
+      ROWS_CASE(7, rsb, fetch) ROWS_CASE(8, rsb, fetch)
 #elif KL_LANES > 4
-#define ALL_CASES(rsb, fetch)                                                                         \
-  ROWS_CASE(1, rsb, fetch)                                                                            \
-  ROWS_CASE(2, rsb, fetch) ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) \
-      ROWS_CASE(6, rsb, fetch)
+#define ALL_CASES(rsb, fetch) \
+  ROWS_CASE(1, rsb, fetch)    \
+  ROWS_CASE(2, rsb, fetch)    \
+  ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) ROWS_CASE(6, rsb, fetch)
 #else
 #define ALL_CASES(rsb, fetch) \
   ROWS_CASE(1, rsb, fetch) ROWS_CASE(2, rsb, fetch) ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch)
