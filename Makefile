@@ -120,7 +120,7 @@ asan:
 
 # One JSON line per workload, as the peers of docs/figures.md print it.
 bench: $(BUILD)/kl
-	@for workload in mlp linreg predict1; do $(BUILD)/kl run scripts/bench.lua $$workload || exit 1; done
+	@for workload in mlp "mlp --mode lua" linreg linreg_jit predict1; do $(BUILD)/kl run scripts/bench.lua $$workload || exit 1; done
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/lib/lua/5.4' '$(DESTDIR)$(PREFIX)/share/kl/data/mnist'
