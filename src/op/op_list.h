@@ -85,6 +85,7 @@ KL_OP(cumsum)
 KL_OP(softmax)
 KL_OP(log_softmax)
 KL_OP(sparse_softmax_cross_entropy)
+KL_OP(subtract_one_hot)
 
 /* movement */
 KL_VIEW_OP(reshape)

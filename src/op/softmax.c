@@ -81,13 +81,9 @@ static kl_tensor *cross_entropy_vjp(kl_vjp *v) {
   int last = spec->shape.ndim - 1;
   kl_attr axis = {.n = 1, .given = 1, .v = {last}};
   if (v->cotangents[0] != NULL) {
-    kl_attr attrs[3] = {{.n = 1, .given = 1, .v = {spec->shape.dim[last]}},
-                        {.n = 1, .given = 1, .v = {-1}},
-                        {.n = 1, .given = 1, .v = {spec->dtype}}};
-    kl_tensor *labels = kl_build_cast(b, kl_vjp_in(v, 0), KL_INT32);
-    kl_tensor *hit = kl_build_op(b, &kl_op_one_hot, attrs, 1, &labels);
+    kl_tensor *difference = kl_build_binary(b, &kl_op_subtract_one_hot, kl_vjp_in(v, 0), p);
     kl_tensor *g = kl_build_op(b, &kl_op_expand_dims, &axis, 1, &v->cotangents[0]);
-    total = kl_build_mul(b, g, kl_build_sub(b, p, hit));
+    total = kl_build_mul(b, g, difference);
   }
   if (v->cotangents[1] != NULL) {
     kl_tensor *g = v->cotangents[1];
@@ -109,4 +105,22 @@ const kl_op kl_op_sparse_softmax_cross_entropy = {
     .infer = cross_entropy_infer,
     .vjp = cross_entropy_vjp,
     .saves = KL_SAVE_IN(0) | KL_SAVE_OUT(1),
+};
+
+static kl_status subtract_one_hot_infer(kl_infer *c) {
+  KL_TRY(cross_entropy_infer(c));
+  c->out[0] = c->in[1];
+  return KL_OK;
+}
+
+static kl_tensor *subtract_one_hot_vjp(kl_vjp *v) { return v->arg == 0 ? NULL : v->cotangents[0]; }
+
+const kl_op kl_op_subtract_one_hot = {
+    KL_ROW(subtract_one_hot,
+           "logits with 1 subtracted at the label of each row of the last axis, as logits - one_hot(labels) is."),
+    .params = cross_entropy_params,
+    .flags = KL_CHECKS,
+    .outputs = 1,
+    .infer = subtract_one_hot_infer,
+    .vjp = subtract_one_hot_vjp,
 };

@@ -174,19 +174,27 @@ static void entropy_block(void *context, int64_t block) {
   }
 }
 
-static kl_status run_cross_entropy(const kl_call *c) {
+/* The labels, input 0, as positions in rows of input 1, to the call's scratch; `w` gets them and the sizes. */
+static kl_status read_labels(const kl_call *c, entropy *w) {
   const kl_view *labels = &c->in[0], *logits = &c->in[1];
   int64_t *checked = c->scratch;
-  entropy w = {.c = c, .labels = checked, .rows = kl_shape_numel(&labels->shape)};
-  w.classes = logits->shape.dim[logits->shape.ndim - 1];
-  for (int64_t r = 0; r < w.rows; r++) {
+  *w = (entropy){.c = c, .labels = checked, .rows = kl_shape_numel(&labels->shape)};
+  w->classes = logits->shape.dim[logits->shape.ndim - 1];
+  for (int64_t r = 0; r < w->rows; r++) {
     double label = label_at(labels, r);
-    if (!(label >= 0 && label < (double)w.classes) || label != floor(label)) {
+    if (!(label >= 0 && label < (double)w->classes) || label != floor(label)) {
       return kl_fail(KL_EVALUE, "label %g of sample %lld is not one of the %lld classes 0 to %lld", label,
-                     (long long)r + 1, (long long)w.classes, (long long)w.classes - 1);
+                     (long long)r + 1, (long long)w->classes, (long long)w->classes - 1);
     }
     checked[r] = (int64_t)label;
   }
+  return KL_OK;
+}
+
+static kl_status run_cross_entropy(const kl_call *c) {
+  const kl_view *logits = &c->in[1];
+  entropy w;
+  KL_TRY(read_labels(c, &w));
   kl_tiles_copy(logits, &c->out[1]);
   w.per_block = kl_max_i64(4096 / kl_max_i64(w.classes, 1), 1);
   if (w.rows > 0) {
@@ -198,3 +206,19 @@ static kl_status run_cross_entropy(const kl_call *c) {
 static size_t entropy_scratch(const kl_call *c) { return (size_t)kl_shape_numel(&c->in[0].shape) * sizeof(int64_t); }
 
 const kl_kernel KL_K(sparse_softmax_cross_entropy) = {.run = run_cross_entropy, .scratch = entropy_scratch};
+
+static kl_status run_subtract_one_hot(const kl_call *c) {
+  entropy w;
+  KL_TRY(read_labels(c, &w));
+  kl_tiles_copy(&c->in[1], &c->out[0]);
+  for (int64_t r = 0; r < w.rows; r++) {
+    int64_t at = r * w.classes + w.labels[r];
+    if (c->out[0].dtype == KL_FLOAT32) {
+      ((float *)c->out[0].data)[at] -= 1;
+    } else {
+      ((double *)c->out[0].data)[at] -= 1;
+    }
+  }
+  return KL_OK;
+}
+const kl_kernel KL_K(subtract_one_hot) = {.run = run_subtract_one_hot, .scratch = entropy_scratch};

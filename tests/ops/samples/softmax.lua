@@ -55,6 +55,18 @@ local function entropy(labels, logits, more)
   return case
 end
 
+--- logits minus 1 at the label of each row.
+local function difference(labels, logits, more)
+  local case = {inputs = {labels = labels, logits = logits}, ulps = 1, reference = function(a)
+    local n = a.logits.shape[#a.logits.shape]
+    return nd.new(a.logits.shape, function(i)
+      return a.logits[i] - (a.labels[(i - 1) // n + 1] // 1 == (i - 1) % n and 1 or 0)
+    end)
+  end}
+  for k, v in pairs(more or {}) do case[k] = v end
+  return case
+end
+
 local function loss(labels, logits)
   return function() kl.sparse_softmax_cross_entropy(labels, logits) end
 end
@@ -86,6 +98,19 @@ return {
       {loss(kl.tensor{{0}, {1}, {2}}, ones(3, 3)), "labels of shape %(3, 1%) do not fit logits of shape %(3, 3%)"},
       {loss(kl.tensor(1), ones()), "do not fit logits of shape %(%)"},
       {loss(kl.tensor{0, 1}, kl.tensor{{1, 2}, {3, 4}}), "logits must be floats, got int32"},
+    },
+  },
+  subtract_one_hot = {
+    difference({{4}, 0, 2, dtype = "int32"}, {{4, 3}, 2, 3}),
+    difference({{2, 3}, 0, 4, dtype = "int64"}, {{2, 3, 5}, 2, 3}),
+    difference({{}, 0, 2, dtype = "uint8"}, {{3}, -3, -1}),
+    difference({{0}, 0, 2, dtype = "int32"}, {{0, 3}, -3, 3}),
+    difference({{100}, 0, 99, dtype = "int32"}, {{100, 100}, 2, 3}),
+    difference({values = {2.0, 0.0, 1.0}, dtype = "float32"}, {{3, 3}, 2, 3}, {
+      gradient = false, why = "labels of a float type are no variables: their gradient is in special_values_spec"}),
+    errors = {
+      {function() kl.core.ops.subtract_one_hot(kl.tensor{0, 3}, ones(2, 3)) end, "label 3 of sample 2 is not one of the 3 classes"},
+      {function() kl.core.ops.subtract_one_hot(kl.tensor{0, 1}, ones(3, 3)) end, "one label per row"},
     },
   },
 }
