@@ -71,21 +71,19 @@ KL_INLINE void NAME(tile)(const int rows, const int vectors, const int64_t last,
       NAME(tile)(r, 1, columns, add, fetch, depth, a, rsa, csa, b, rsb, c, rsc);         \
     }                                                                                    \
     break;
-#if KL_LANES > 8
-#define ALL_CASES(rsb, fetch)                                                                         \
-  ROWS_CASE(1, rsb, fetch)                                                                            \
-  ROWS_CASE(2, rsb, fetch)                                                                            \
-  ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) ROWS_CASE(6, rsb, fetch) \
-      ROWS_CASE(7, rsb, fetch) ROWS_CASE(8, rsb, fetch)
-#elif KL_LANES > 4
-#define ALL_CASES(rsb, fetch) \
-  ROWS_CASE(1, rsb, fetch)    \
-  ROWS_CASE(2, rsb, fetch)    \
-  ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch) ROWS_CASE(5, rsb, fetch) ROWS_CASE(6, rsb, fetch)
-#else
-#define ALL_CASES(rsb, fetch) \
+/* clang-format off */
+#define CASES_TO_4(rsb, fetch) \
   ROWS_CASE(1, rsb, fetch) ROWS_CASE(2, rsb, fetch) ROWS_CASE(3, rsb, fetch) ROWS_CASE(4, rsb, fetch)
+#if KL_LANES > 8
+#define ALL_CASES(rsb, fetch) \
+  CASES_TO_4(rsb, fetch) \
+  ROWS_CASE(5, rsb, fetch) ROWS_CASE(6, rsb, fetch) ROWS_CASE(7, rsb, fetch) ROWS_CASE(8, rsb, fetch)
+#elif KL_LANES > 4
+#define ALL_CASES(rsb, fetch) CASES_TO_4(rsb, fetch) ROWS_CASE(5, rsb, fetch) ROWS_CASE(6, rsb, fetch)
+#else
+#define ALL_CASES(rsb, fetch) CASES_TO_4(rsb, fetch)
 #endif
+/* clang-format on */
 
 /* Any tile of at most TILE_ROWS x PANEL; b as it lies, or a panel of it. */
 static void NAME(any_tile)(int64_t rows, int64_t columns, bool add, int64_t depth, const T *a, int64_t rsa, int64_t csa,
@@ -105,6 +103,7 @@ static void NAME(packed_tile)(int64_t rows, int64_t columns, bool add, int64_t d
   }
 }
 #undef ALL_CASES
+#undef CASES_TO_4
 #undef ROWS_CASE
 
 /* Copies depth x columns of b into rows of PANEL: a column of the source becomes contiguous, whatever its strides. */
