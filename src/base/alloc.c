@@ -100,8 +100,11 @@ static void *refuse(size_t bytes, const char *why) {
 
 /* Arrays of data are read at places all over: with small pages every row would wait for a page's address too. */
 static void *from_system(size_t bytes) {
-  void *block = aligned_alloc(bytes >= HUGE ? HUGE_PAGE : ALIGNMENT, bytes);
-  if (block != NULL && bytes >= HUGE) {
+  void *block;
+  if (posix_memalign(&block, bytes >= HUGE ? HUGE_PAGE : ALIGNMENT, bytes) != 0) {
+    return NULL;
+  }
+  if (bytes >= HUGE) {
     madvise(block, bytes & ~(HUGE_PAGE - 1), MADV_HUGEPAGE);
   }
   return block;

@@ -81,7 +81,7 @@ typedef struct take {
   size_t inner;                 /* bytes */
 } take;
 
-#define TAKE_BLOCK 65536 /* bytes per block of the pool */
+#define TAKE_BLOCK 16384 /* bytes per block of the pool */
 
 static int64_t rows_per_block(const take *t) { return kl_max_i64(TAKE_BLOCK / kl_max_i64((int64_t)t->inner, 1), 1); }
 
