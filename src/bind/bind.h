@@ -23,6 +23,12 @@
 /* Every bound function that may apply an op or touch a tape calls this first. */
 void kl_bind_enter(lua_State *L);
 
+/* Sets a field of the table on top of the stack to a count. */
+static inline void kl_bind_set_count(lua_State *L, const char *name, uint64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
 /* source.c: where in the user's program an op is applied. */
 
 /* Set while kl_bind_enter is to find out the source of what follows. */

@@ -56,8 +56,7 @@ static int memory_stats(lua_State *L) {
       {"limit_bytes", s.limit_bytes}, {"live_tensors", (uint64_t)kl_tensor_live()},
   };
   for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
-    lua_pushinteger(L, (lua_Integer)fields[i].value);
-    lua_setfield(L, -2, fields[i].name);
+    kl_bind_set_count(L, fields[i].name, fields[i].value);
   }
   return 1;
 }
@@ -214,12 +213,13 @@ static int device_info(lua_State *L) {
   return 1;
 }
 
-/* KL_CPU and KL_THREADS: a value that cannot be is an error, not a guess. */
+/* A line of what KL_DEBUG=2 shows: among the output of the program, where it came. */
 static void write_line(const char *line) {
   fflush(stdout);
   fprintf(stderr, "%s\n", line);
 }
 
+/* KL_DEBUG, KL_CPU and KL_THREADS: a value that cannot be is an error, not a guess. */
 static void read_environment(lua_State *L) {
   const char *debug = getenv("KL_DEBUG");
   if (debug != NULL && *debug != '\0') {

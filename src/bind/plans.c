@@ -11,33 +11,28 @@
 
 static const char counts_key; /* in the registry: a table from step functions (weak) to how many plans they needed */
 
-static void set_count(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
 /* core.plans(): what the cache of plans has done, and each plan in it, the one used last first. */
 static int plans(lua_State *L) {
   kl_plan_stats s = kl_plan_get_stats();
   kl_plan_info info;
   lua_createtable(L, 0, 6);
-  set_count(L, "hits", s.hits);
-  set_count(L, "misses", s.misses);
-  set_count(L, "evicted", s.evicted);
-  set_count(L, "plans", (uint64_t)s.plans);
-  set_count(L, "arena_bytes", s.arena_bytes);
+  kl_bind_set_count(L, "hits", s.hits);
+  kl_bind_set_count(L, "misses", s.misses);
+  kl_bind_set_count(L, "evicted", s.evicted);
+  kl_bind_set_count(L, "plans", (uint64_t)s.plans);
+  kl_bind_set_count(L, "arena_bytes", s.arena_bytes);
   lua_createtable(L, s.plans, 0);
   for (int i = 0; kl_plan_describe(i, &info); i++) {
     lua_createtable(L, 0, 8);
     lua_pushstring(L, info.reason);
     lua_setfield(L, -2, "reason");
-    set_count(L, "hits", info.found);
-    set_count(L, "runs", info.runs);
-    set_count(L, "operations", (uint64_t)info.operations);
-    set_count(L, "calls", (uint64_t)info.calls);
-    set_count(L, "arena_bytes", info.arena_bytes);
-    set_count(L, "result_bytes", info.result_bytes);
-    set_count(L, "plan_bytes", info.plan_bytes);
+    kl_bind_set_count(L, "hits", info.found);
+    kl_bind_set_count(L, "runs", info.runs);
+    kl_bind_set_count(L, "operations", (uint64_t)info.operations);
+    kl_bind_set_count(L, "calls", (uint64_t)info.calls);
+    kl_bind_set_count(L, "arena_bytes", info.arena_bytes);
+    kl_bind_set_count(L, "result_bytes", info.result_bytes);
+    kl_bind_set_count(L, "plan_bytes", info.plan_bytes);
     lua_rawseti(L, -2, i + 1);
   }
   lua_setfield(L, -2, "list");

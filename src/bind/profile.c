@@ -37,22 +37,14 @@ static void set_number(lua_State *L, const char *name, double value) {
   lua_setfield(L, -2, name);
 }
 
-static void set_count(lua_State *L, const char *name, uint64_t value) {
-  lua_pushinteger(L, (lua_Integer)value);
-  lua_setfield(L, -2, name);
-}
-
-/* Sets line, layer and phase of a source in the table on top of the stack. */
-static void set_source(lua_State *L, uint32_t source) {
+/* Pushes line, layer ("" where they are not known) and phase of a source.  [-0, +3] */
+static void push_source(lua_State *L, uint32_t source) {
   if (!kl_bind_push_source(L, source)) {
     lua_pushliteral(L, "");
     lua_pushliteral(L, "");
   }
-  lua_setfield(L, -3, "layer");
-  lua_setfield(L, -2, "line");
   uint32_t phase = KL_SOURCE_PHASE(source);
   lua_pushstring(L, phase == KL_PHASE_BACKWARD ? "backward" : phase == KL_PHASE_UPDATE ? "update" : "forward");
-  lua_setfield(L, -2, "phase");
 }
 
 /* core.profile_rows(kernels): a list of {name, line, layer, phase, calls, seconds, flops, bytes}, of ops or of kernels.
@@ -66,8 +58,11 @@ static int rows(lua_State *L) {
     lua_createtable(L, 0, 8);
     lua_pushstring(L, kl_profile_kernel_name(row->kernel));
     lua_setfield(L, -2, "name");
-    set_source(L, row->source);
-    set_count(L, "calls", row->calls);
+    push_source(L, row->source);
+    lua_setfield(L, -4, "phase");
+    lua_setfield(L, -3, "layer");
+    lua_setfield(L, -2, "line");
+    kl_bind_set_count(L, "calls", row->calls);
     set_number(L, "seconds", row->nanoseconds * 1e-9);
     set_number(L, "flops", row->flops);
     set_number(L, "bytes", row->bytes);
@@ -89,13 +84,13 @@ static int totals(lua_State *L) {
   set_number(L, "gap_seconds", t.gap_nanoseconds * 1e-9);
   set_number(L, "gap_kernel_seconds", t.gap_kernels * 1e-9);
   set_number(L, "gap_own_seconds", t.gap_own * 1e-9);
-  set_count(L, "calls", t.calls);
-  set_count(L, "recorded_steps", t.steps[KL_SPAN_RECORDED]);
-  set_count(L, "replayed_steps", t.steps[KL_SPAN_REPLAYED]);
-  set_count(L, "immediate_steps", t.steps[KL_SPAN_IMMEDIATE]);
-  set_count(L, "lost", (uint64_t)t.lost);
+  kl_bind_set_count(L, "calls", t.calls);
+  kl_bind_set_count(L, "recorded_steps", t.steps[KL_SPAN_RECORDED]);
+  kl_bind_set_count(L, "replayed_steps", t.steps[KL_SPAN_REPLAYED]);
+  kl_bind_set_count(L, "immediate_steps", t.steps[KL_SPAN_IMMEDIATE]);
+  kl_bind_set_count(L, "lost", (uint64_t)t.lost);
   const kl_profile_event *events;
-  set_count(L, "events", (uint64_t)kl_profile_events(&events));
+  kl_bind_set_count(L, "events", (uint64_t)kl_profile_events(&events));
   return 1;
 }
 
@@ -113,12 +108,7 @@ static int event(lua_State *L) {
   lua_pushstring(L, e->kernel < 0 ? "step" : "kernel");
   lua_pushnumber(L, (double)e->begin * 1e-3);
   lua_pushnumber(L, (double)e->nanoseconds * 1e-3);
-  if (!kl_bind_push_source(L, e->source)) {
-    lua_pushliteral(L, "");
-    lua_pushliteral(L, "");
-  }
-  uint32_t phase = KL_SOURCE_PHASE(e->source);
-  lua_pushstring(L, phase == KL_PHASE_BACKWARD ? "backward" : phase == KL_PHASE_UPDATE ? "update" : "forward");
+  push_source(L, e->source);
   return 7;
 }
 

@@ -5,6 +5,7 @@
  * of a node (op/record.h) and is never used for another line. */
 #include <string.h>
 
+#include "base/hash.h"
 #include "bind/bind.h"
 #include "op/profile.h"
 
@@ -154,26 +155,21 @@ bool kl_bind_push_place(lua_State *L, uint32_t source) {
   return true;
 }
 
-static uint64_t mix(uint64_t hash, uint64_t value) {
-  hash = (hash ^ value) * 1099511628211u; /* FNV-1a over words */
-  return hash ^ hash >> 29;
-}
-
 /* Tensors count by dtype and shape, objects (a model) by identity, lists by their elements. */
 static uint64_t hash_argument(lua_State *L, int index, uint64_t hash, int depth) {
   if (kl_bind_kind_of(L, index) == KL_BIND_TENSOR) {
     const kl_tensor *t = ((kl_bind_handle *)lua_touserdata(L, index))->t;
     for (int i = 0; t != NULL && i < t->shape.ndim; i++) {
-      hash = mix(hash, (uint64_t)t->shape.dim[i]);
+      hash = kl_hash_mix(hash, (uint64_t)t->shape.dim[i]);
     }
-    return mix(hash, t == NULL ? 0 : (uint64_t)t->dtype << 8 | (uint64_t)t->shape.ndim);
+    return kl_hash_mix(hash, t == NULL ? 0 : (uint64_t)t->dtype << 8 | (uint64_t)t->shape.ndim);
   }
   if (lua_type(L, index) != LUA_TTABLE) {
     return hash;
   }
   if (lua_getmetatable(L, index)) {
     lua_pop(L, 1);
-    return mix(hash, (uint64_t)(uintptr_t)lua_topointer(L, index));
+    return kl_hash_mix(hash, (uint64_t)(uintptr_t)lua_topointer(L, index));
   }
   int n = depth < MOST_DEPTH ? (int)lua_rawlen(L, index) : 0;
   for (int i = 1; i <= n; i++) {
@@ -185,7 +181,7 @@ static uint64_t hash_argument(lua_State *L, int index, uint64_t hash, int depth)
 }
 
 uint64_t kl_bind_begin_sources(lua_State *L, int index) {
-  uint64_t hash = 14695981039346656037u;
+  uint64_t hash = KL_HASH_BEGIN;
   int last = lua_gettop(L);
   luaL_checkstack(L, MOST_DEPTH + 6, "arguments of a step");
   for (int i = index + 1; i <= last; i++) {

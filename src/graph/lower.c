@@ -21,6 +21,12 @@ bool kl_value_is_whole(const kl_lowered *l, const kl_value *v) {
   return v->offset == 0 && bytes == l->buffers[v->buffer].bytes && kl_value_is_dense(v);
 }
 
+bool kl_value_equal(const kl_value *a, const kl_value *b) {
+  return a->buffer == b->buffer && a->offset == b->offset && a->spec.dtype == b->spec.dtype &&
+         kl_shape_equal(&a->spec.shape, &b->spec.shape) &&
+         memcmp(a->strides, b->strides, sizeof a->strides[0] * (size_t)a->spec.shape.ndim) == 0;
+}
+
 static int add_buffer(kl_lowered *l, kl_place place, int number, kl_dtype dtype, size_t bytes) {
   l->buffers[l->nbuffers] = (kl_buffer){.place = place, .number = number, .dtype = dtype, .bytes = bytes, .writer = -1};
   return l->nbuffers++;
@@ -52,11 +58,22 @@ void kl_lowered_view(const kl_value *v, kl_view *view) {
   memcpy(view->strides, v->strides, sizeof view->strides);
 }
 
+void kl_lowered_call(const kl_item *item, kl_view views[KL_MAX_INPUTS + KL_MAX_OUTPUTS], kl_call *call) {
+  for (int k = 0; k < item->nin; k++) {
+    kl_lowered_view(&item->in[k], &views[k]);
+  }
+  for (int k = 0; k < item->nout; k++) {
+    kl_lowered_view(&item->out[k], &views[item->nin + k]);
+  }
+  *call = (kl_call){.name = item->op->name, .attrs = item->attrs, .nin = item->nin, .nout = item->nout, .in = views};
+  call->out = views + item->nin;
+}
+
 /* Adds a call; its outputs are new buffers. */
 static kl_status add_item(kl_lowered *l, const kl_op *op, int nattrs, const kl_attr *attrs, int nin, const kl_value *in,
                           int nout, const kl_spec *specs, kl_item **out) {
   kl_item *item = &l->items[l->nitems];
-  *item = (kl_item){.op = op, .nin = nin, .nout = nout, .live = false};
+  *item = (kl_item){.op = op, .nin = nin, .nout = nout, .recorded = l->recorded};
   item->in = kl_region_alloc(&l->region, sizeof *in * (size_t)(nin + nout));
   if (item->in == NULL) {
     return KL_ENOMEM;
@@ -76,14 +93,9 @@ static kl_status add_item(kl_lowered *l, const kl_op *op, int nattrs, const kl_a
   item->checks =
       op->flags & KL_CHECKS && !(op->flags & KL_ELEMENTWISE && kl_dtype_is_float(item->in[nin - 1].spec.dtype));
   if (op->flags & KL_ELEMENTWISE && !item->checks && nin <= KL_TILE_MAX_INPUTS && nout <= KL_TILE_MAX_OUTPUTS) {
-    kl_view views[KL_TILE_MAX_INPUTS], results[KL_TILE_MAX_OUTPUTS];
-    for (int i = 0; i < nin; i++) {
-      kl_lowered_view(&item->in[i], &views[i]);
-    }
-    for (int i = 0; i < nout; i++) {
-      kl_lowered_view(&item->out[i], &results[i]);
-    }
-    kl_call call = {.name = op->name, .attrs = item->attrs, .nin = nin, .nout = nout, .in = views, .out = results};
+    kl_view views[KL_MAX_INPUTS + KL_MAX_OUTPUTS];
+    kl_call call;
+    kl_lowered_call(item, views, &call);
     item->tile = kl_device_default()->tile((int)op->id, &call);
   }
   l->nitems++;
@@ -219,11 +231,8 @@ kl_status kl_lower(kl_lowered *l, const kl_trace *trace, const kl_program *progr
   for (int64_t i = trace->done; i < trace->count; i++) {
     const kl_step *s = &trace->steps[i];
     if (s->node != NULL) {
-      int first = l->nitems;
+      l->recorded = s->first;
       KL_TRY(lower_node(l, trace, s, &nscalars));
-      for (; first < l->nitems; first++) {
-        l->items[first].recorded = s->first;
-      }
       continue;
     }
     kl_value *value = kl_region_alloc(&l->region, sizeof *value);
@@ -241,11 +250,8 @@ kl_status kl_lower(kl_lowered *l, const kl_trace *trace, const kl_program *progr
   }
   for (int64_t v = 0; v < program->nvariables; v++) {
     if (l->assigned[v] != NULL) {
-      int first = l->nitems;
+      l->recorded = l->assigned_at[v];
       KL_TRY(lower_assignment(l, (int)v, l->assigned[v]));
-      for (; first < l->nitems; first++) {
-        l->items[first].recorded = l->assigned_at[v];
-      }
     }
   }
   return KL_OK;

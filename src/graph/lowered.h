@@ -63,6 +63,7 @@ typedef struct kl_group {
 typedef struct kl_lowered {
   kl_region region;
   const kl_program *program;
+  int64_t recorded; /* while lowering: the `recorded` of items added now */
   kl_buffer *buffers;
   int nbuffers, buffers_capacity;
   kl_item *items;
@@ -93,10 +94,21 @@ kl_status kl_passes_run(kl_lowered *l, const kl_trace *trace, const kl_program *
 /* The window as a kernel sees it, without an address. */
 void kl_lowered_view(const kl_value *v, kl_view *view);
 
+/* The item as a call on such windows, to ask the device about. */
+void kl_lowered_call(const kl_item *item, kl_view views[KL_MAX_INPUTS + KL_MAX_OUTPUTS], kl_call *call);
+
+/* True for one window on one buffer. */
+bool kl_value_equal(const kl_value *a, const kl_value *b);
+
 /* True if the window lies in C order without gaps. */
 bool kl_value_is_dense(const kl_value *v);
 
 /* True if the value is all of its buffer in C order. */
 bool kl_value_is_whole(const kl_lowered *l, const kl_value *v);
+
+/* True if what the buffer holds is made and read inside one group and never in memory as a whole. */
+static inline bool kl_buffer_stays_inside(const kl_buffer *b) {
+  return b->place == KL_PLACE_TILE || b->place == KL_PLACE_PRODUCT || b->place == KL_PLACE_PIECE;
+}
 
 #endif

@@ -6,6 +6,7 @@
  * another buffer. */
 #include <string.h>
 
+#include "base/hash.h"
 #include "graph/lowered.h"
 
 typedef struct table {
@@ -13,27 +14,16 @@ typedef struct table {
   size_t mask;
 } table;
 
-static uint64_t mix(uint64_t h, uint64_t word) {
-  h = (h ^ word) * 1099511628211u;
-  return h ^ h >> 29;
-}
-
 static uint64_t hash_item(const kl_item *item) {
-  uint64_t h = mix(14695981039346656037u, item->op->id);
+  uint64_t h = kl_hash_mix(KL_HASH_BEGIN, item->op->id);
   for (int k = 0; k < item->nin; k++) {
     const kl_value *v = &item->in[k];
-    h = mix(mix(h, (uint64_t)v->buffer), (uint64_t)v->offset);
+    h = kl_hash_mix(kl_hash_mix(h, (uint64_t)v->buffer), (uint64_t)v->offset);
     for (int axis = 0; axis < v->spec.shape.ndim; axis++) {
-      h = mix(mix(h, (uint64_t)v->spec.shape.dim[axis]), (uint64_t)v->strides[axis]);
+      h = kl_hash_mix(kl_hash_mix(h, (uint64_t)v->spec.shape.dim[axis]), (uint64_t)v->strides[axis]);
     }
   }
   return h;
-}
-
-static bool is_same_window(const kl_value *a, const kl_value *b) {
-  return a->buffer == b->buffer && a->offset == b->offset && a->spec.dtype == b->spec.dtype &&
-         kl_shape_equal(&a->spec.shape, &b->spec.shape) &&
-         memcmp(a->strides, b->strides, sizeof a->strides[0] * (size_t)a->spec.shape.ndim) == 0;
 }
 
 static bool is_equal(const kl_item *a, const kl_item *b) {
@@ -47,7 +37,7 @@ static bool is_equal(const kl_item *a, const kl_item *b) {
     }
   }
   for (int k = 0; k < a->nin; k++) {
-    if (!is_same_window(&a->in[k], &b->in[k])) {
+    if (!kl_value_equal(&a->in[k], &b->in[k])) {
       return false;
     }
   }

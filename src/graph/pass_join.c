@@ -59,11 +59,9 @@ static bool group_allows(const kl_lowered *l, const kl_group *g, const kl_item *
 
 /* True if the kernel gives this product by rows, and that is worth it. */
 static bool can_be_had_by_rows(const kl_item *item) {
-  kl_view views[3];
-  kl_lowered_view(&item->in[0], &views[0]);
-  kl_lowered_view(&item->in[1], &views[1]);
-  kl_lowered_view(&item->out[0], &views[2]);
-  kl_call call = {.name = item->op->name, .attrs = item->attrs, .nin = 2, .nout = 1, .in = views, .out = &views[2]};
+  kl_view views[KL_MAX_INPUTS + KL_MAX_OUTPUTS];
+  kl_call call;
+  kl_lowered_call(item, views, &call);
   size_t scratch;
   if (kl_device_default()->prepare((int)item->op->id, &call, &scratch) != KL_OK || call.kernel->rows == NULL ||
       call.kernel->rows->packed_bytes(&call) == 0) {

@@ -7,10 +7,9 @@
 #define LEAST_ELEMENTS 16384 /* of the input: fewer are still in L1 when a pass of its own begins */
 
 static bool takes_pieces(const kl_item *item) {
-  kl_view in, out;
-  kl_lowered_view(&item->in[0], &in);
-  kl_lowered_view(&item->out[0], &out);
-  kl_call call = {.name = item->op->name, .attrs = item->attrs, .nin = 1, .nout = 1, .in = &in, .out = &out};
+  kl_view views[KL_MAX_INPUTS + KL_MAX_OUTPUTS];
+  kl_call call;
+  kl_lowered_call(item, views, &call);
   size_t scratch;
   return kl_device_default()->prepare((int)item->op->id, &call, &scratch) == KL_OK && call.kernel->reduction != NULL &&
          call.kernel->reduction->takes(&call);

@@ -46,10 +46,7 @@ static kl_status make_single(kl_plan *p, kl_plan_call *c, const kl_item *item) {
 /* Finds or adds a view of the group; the first noutputs places are taken by outputs already. */
 static int view_number(const kl_fused *f, kl_value *const *values, const kl_value *v) {
   for (int i = 0; i < f->nviews; i++) {
-    const kl_value *other = values[i];
-    if (other->buffer == v->buffer && other->offset == v->offset && other->spec.dtype == v->spec.dtype &&
-        kl_shape_equal(&other->spec.shape, &v->spec.shape) &&
-        memcmp(other->strides, v->strides, sizeof v->strides[0] * (size_t)v->spec.shape.ndim) == 0) {
+    if (kl_value_equal(values[i], v)) {
       return i;
     }
   }

@@ -31,15 +31,10 @@ static void make_name(const kl_lowered *l, const kl_group *g, char *name, size_t
   snprintf(name + used, size - (size_t)used, ")");
 }
 
-static bool stays_inside(const kl_lowered *l, const kl_value *v) {
-  kl_place place = l->buffers[v->buffer].place;
-  return place == KL_PLACE_TILE || place == KL_PLACE_PRODUCT || place == KL_PLACE_PIECE;
-}
-
 /* Bytes of an operand, if it passes through memory and no item before, nor an operand before of this one, has it. */
 static double bytes_of(const kl_lowered *l, const kl_group *g, int upto, const kl_item *item, int operand) {
   const kl_value *v = operand < item->nin ? &item->in[operand] : &item->out[operand - item->nin];
-  if (stays_inside(l, v)) {
+  if (kl_buffer_stays_inside(&l->buffers[v->buffer])) {
     return 0;
   }
   for (int i = 0; i <= upto; i++) {
@@ -59,14 +54,11 @@ static double bytes_of(const kl_lowered *l, const kl_group *g, int upto, const k
 }
 
 static kl_profile_part part_of(const kl_item *item) {
-  kl_view in[2], out;
-  int nin = item->nin < 2 ? item->nin : 2;
-  for (int k = 0; k < nin; k++) {
-    kl_lowered_view(&item->in[k], &in[k]);
-  }
-  kl_lowered_view(&item->out[0], &out);
-  double flops = kl_profile_flops(item->op, nin, in, &out);
-  int64_t elements = kl_shape_numel(&out.shape), read = nin > 0 ? kl_shape_numel(&in[0].shape) : 0;
+  kl_view views[KL_MAX_INPUTS + KL_MAX_OUTPUTS];
+  kl_call call;
+  kl_lowered_call(item, views, &call);
+  double flops = kl_profile_flops(item->op, call.nin, call.in, call.out);
+  int64_t elements = kl_shape_numel(&call.out[0].shape), read = call.nin > 0 ? kl_shape_numel(&call.in[0].shape) : 0;
   double weight = item->op->id == KL_OP_matmul ? flops / 16 : (double)(read > elements ? read : elements);
   return (kl_profile_part){item->op, 0, flops, weight};
 }

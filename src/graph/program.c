@@ -2,6 +2,7 @@
 #include "graph/program.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "op/op.h"
 
 static uint64_t next_walk = 1; /* marks of different programs must not be mistaken for each other */
@@ -123,10 +124,9 @@ static kl_status make(kl_program *p, kl_trace *trace, int nresults, kl_tensor *c
 
 /* FNV-1a over words, mixed: 100 nodes are about 1500 words. */
 static uint64_t hash_words(const uint64_t *words, int64_t count) {
-  uint64_t h = 14695981039346656037u;
+  uint64_t h = KL_HASH_BEGIN;
   for (int64_t i = 0; i < count; i++) {
-    h = (h ^ words[i]) * 1099511628211u;
-    h ^= h >> 29;
+    h = kl_hash_mix(h, words[i]);
   }
   return h;
 }

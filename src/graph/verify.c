@@ -134,8 +134,7 @@ static void check_local(check *c) {
       if (b->place == KL_PLACE_TILE && item->tile == NULL) {
         complain(c, "item %d is not elementwise and reads the tile %d", i, item->in[k].buffer);
       }
-      bool local = b->place == KL_PLACE_TILE || b->place == KL_PLACE_PRODUCT || b->place == KL_PLACE_PIECE;
-      if (local && l->items[b->writer].group != item->group) {
+      if (kl_buffer_stays_inside(b) && l->items[b->writer].group != item->group) {
         complain(c, "item %d reads buffer %d, which stays in group %d", i, item->in[k].buffer,
                  l->items[b->writer].group);
       }

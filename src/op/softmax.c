@@ -52,18 +52,25 @@ const kl_op kl_op_log_softmax = {
 
 static const kl_param cross_entropy_params[] = {KL_PARAM("labels", KL_TENSOR), KL_PARAM("logits", KL_TENSOR), {0}};
 
-static kl_status cross_entropy_infer(kl_infer *c) {
+/* One label for each row of the logits; *rows becomes their shape. */
+static kl_status check_labels(const kl_infer *c, kl_shape *rows) {
   const kl_shape *labels = &c->in[0].shape, *logits = &c->in[1].shape;
   char a[KL_SHAPE_TEXT], b[KL_SHAPE_TEXT];
-  kl_shape rows = *logits;
-  rows.ndim -= logits->ndim > 0;
+  *rows = *logits;
+  rows->ndim -= logits->ndim > 0;
   if (!kl_dtype_is_float(c->in[1].dtype)) {
     return kl_fail(KL_EDTYPE, "logits must be floats, got %s", kl_dtype_name(c->in[1].dtype));
   }
-  if (logits->ndim == 0 || !kl_shapes_agree(labels, &rows)) {
+  if (logits->ndim == 0 || !kl_shapes_agree(labels, rows)) {
     return kl_fail(KL_ESHAPE, "labels of shape %s do not fit logits of shape %s: one label per row expected",
                    kl_shape_text(labels, a), kl_shape_text(logits, b));
   }
+  return KL_OK;
+}
+
+static kl_status cross_entropy_infer(kl_infer *c) {
+  kl_shape rows;
+  KL_TRY(check_labels(c, &rows));
   c->out[0] = (kl_spec){c->in[1].dtype, rows};
   c->out[1] = c->in[1];
   return KL_OK;
@@ -108,7 +115,8 @@ const kl_op kl_op_sparse_softmax_cross_entropy = {
 };
 
 static kl_status subtract_one_hot_infer(kl_infer *c) {
-  KL_TRY(cross_entropy_infer(c));
+  kl_shape rows;
+  KL_TRY(check_labels(c, &rows));
   c->out[0] = c->in[1];
   return KL_OK;
 }

@@ -42,13 +42,9 @@ function Adam:update_step(g, v)
   end
   m:assign_add((g - m) * (1 - self.beta_1))
   velocity:assign_add((ops.square(g) - velocity) * (1 - self.beta_2))
-  local root = velocity
-  if self.amsgrad then
-    local hat = slot(self, "velocity_hat", v)
-    hat:assign(ops.maximum(hat, velocity))
-    root = hat
-  end
-  v:assign_sub(core.ops.adam_direction(m, root, self._alpha, self.epsilon))
+  local hat = slot(self, "velocity_hat", v)
+  hat:assign(ops.maximum(hat, velocity))
+  v:assign_sub(core.ops.adam_direction(m, hat, self._alpha, self.epsilon))
 end
 
 return Adam

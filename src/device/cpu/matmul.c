@@ -358,7 +358,10 @@ static size_t rows_packed_bytes(const kl_call *c) {
   bool can = kl_dtype_is_float(p.dtype) && !p.blas && !p.turned && p.batches == 1 && p.batch_axes == 0 &&
              c->in[0].shape.ndim == 2 && c->in[1].shape.ndim == 2 && p.m > 0 && p.n > 0 && p.k > 0;
   const int64_t panel = 2 * KL_LANES; /* the wider of the two types */
-  return can && p.by_depth ? parts_bytes(&p) : can ? (size_t)(kl_div_up(p.n, panel) * panel * p.k) * p.size : 0;
+  if (!can) {
+    return 0;
+  }
+  return p.by_depth ? parts_bytes(&p) : (size_t)(kl_div_up(p.n, panel) * panel * p.k) * p.size;
 }
 
 static bool rows_in_parts(const kl_call *c) {
@@ -387,13 +390,12 @@ static void pack_block(void *context, int64_t block) {
 static void rows_pack(const kl_call *c, void *packed) {
   product p;
   make_product(c, &p);
-  if (p.by_depth) {
-    p.partial = packed;
-    make_parts(&p);
-    return;
-  }
   p.partial = packed;
-  kl_pool_run(kl_div_up(p.n, PACKED_COLUMNS), pack_block, &p);
+  if (p.by_depth) {
+    make_parts(&p);
+  } else {
+    kl_pool_run(kl_div_up(p.n, PACKED_COLUMNS), pack_block, &p);
+  }
 }
 
 static void rows_run(const kl_call *c, const void *packed, int64_t first, int64_t count, void *out) {

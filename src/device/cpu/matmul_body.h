@@ -266,6 +266,7 @@ static void NAME(product)(int64_t m, int64_t n, int64_t depth, const T *a, int64
     }
   }
 }
+
 /* out = the sum of `parts` arrays that lie `each` elements apart, n elements of each, added in order. */
 static void NAME(add_parts)(int64_t parts, int64_t each, int64_t n, const T *from, T *out) {
   for (int64_t i = 0; i < n; i += LANES) {
