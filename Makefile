@@ -6,7 +6,7 @@ OPT ?= -O2 -g
 BUILD ?= build
 SANITIZE ?=
 
-LIB_PKGS = hdf5 libzip libcjson zlib
+LIB_PKGS = hdf5 libzip libcjson zlib libpng libjpeg libprotobuf-c
 PKGS = lua5.4 $(LIB_PKGS)
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT) -fPIC -ffp-contract=off -fvisibility=default -fno-math-errno \
