@@ -31,6 +31,7 @@ kl.losses = require "kl.losses"
 kl.metrics = require "kl.metrics"
 kl.optimizers = require "kl.optimizers"
 kl.callbacks = require "kl.callbacks"
+kl.plot = require "kl.plot"
 kl.data = require "kl.data"
 kl.datasets = require "kl.datasets"
 

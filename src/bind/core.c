@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -130,6 +131,17 @@ static int warn(lua_State *L) {
 static int is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty(STDOUT_FILENO));
   return 1;
+}
+
+/* core.terminal_size(): columns and rows of the terminal on standard output; nothing if it is none. */
+static int terminal_size(lua_State *L) {
+  struct winsize size;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) {
+    return 0;
+  }
+  lua_pushinteger(L, size.ws_col);
+  lua_pushinteger(L, size.ws_row);
+  return 2;
 }
 
 /* core.id(variable): variables count in the order they are made. */
@@ -265,6 +277,7 @@ int luaopen_kl_core(lua_State *L) {
       {"traceback", kl_program_traceback},
       {"warn", warn},
       {"is_terminal", is_terminal},
+      {"terminal_size", terminal_size},
       {"id", id},
       {"set_error_context", set_error_context},
       {NULL, NULL},
