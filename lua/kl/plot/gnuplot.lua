@@ -1,7 +1,7 @@
 -- Running gnuplot, and how a text or a number is written in its language.
 --
 -- Values, not strings, go to gnuplot.  Data are doubles in a binary file; a text is written in its script as octal escapes but for
--- letters, digits and blanks, so that there is nothing in it that gnuplot could take for anything else.  No path is given to it:
+-- letters and blanks (a digit would be read as part of the escape before it), so that there is nothing in it that gnuplot could take for anything else.  No path is given to it:
 -- the picture comes back through its standard output.
 local core = require "kl.core"
 local errors = require "kl.errors"
@@ -32,7 +32,7 @@ end
 --- A text in a script.
 function gnuplot.quote(text)
   local function escape(c) return ("\\%03o"):format(c:byte()) end
-  return '"' .. gnuplot.clean(text):gsub("[^A-Za-z0-9 ]", escape) .. '"'
+  return '"' .. gnuplot.clean(text):gsub("[^A-Za-z ]", escape) .. '"'
 end
 
 --- The same where gnuplot takes the text for a format: the labels of ticks.

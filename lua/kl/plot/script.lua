@@ -110,7 +110,7 @@ local function look_of(s, entry, number)
     return ("fillcolor %s fs %s %s lw 0.8"):format(rgb(color, series.alpha), "solid 1.0", border)
   end
   if part.with == "filledcurves" then return ("fillcolor %s fs solid 1.0 noborder"):format(rgb(color, series.alpha)) end
-  if part.with == "yerrorbars" or part.with == "xerrorbars" then return ("pt -1 %s lc %s"):format(width, rgb(color, series.alpha)) end
+  if part.with == "yerrorbars" or part.with == "xerrorbars" then return ("pt 0 ps 0 %s lc %s"):format(width, rgb(color, series.alpha)) end
   local point = ""
   if part.marker then
     point = (" pt %d ps %s"):format(part.marker[1], text(part.size * part.marker[2] / 6.75))
@@ -259,7 +259,7 @@ function script.add(s, axes, width, height)
     parts[i] = part_text(s, entry, axes_of, number)
   end
   if #parts == 0 then parts[1] = "NaN notitle" end
-  if filled and not s.plain then say(s, "set tics front") end
+  if filled and not bare and not s.plain then say(s, "set tics front") end
   say(s, "plot %s", table.concat(parts, ", "))
 end
 

@@ -54,8 +54,8 @@ end
 
 -- Lengths of dashes and gaps, in widths of the line.
 local dashes = {
-  solid = "", ["-"] = "", dashed = "(5,3)", ["--"] = "(5,3)", dotted = "(1.2,2.2)", [":"] = "(1.2,2.2)",
-  dashdot = "(6,2.5,1.2,2.5)", ["-."] = "(6,2.5,1.2,2.5)", none = false, [""] = false,
+  solid = "", ["-"] = "", dashed = "(10,6)", ["--"] = "(10,6)", dotted = "(2.4,4.4)", [":"] = "(2.4,4.4)",
+  dashdot = "(12,5,2.4,5)", ["-."] = "(12,5,2.4,5)", none = false, [""] = false,
 }
 --- A dash pattern, "" for solid, false for no line.
 function style.dash(what, given) return choose(what, "style", given, dashes) end
