@@ -12,12 +12,14 @@ local Axes = class.Object:extend("Axes")
 
 --- What axes are told at any time, by kl.plot.figure{...}, figure:axes(i, {...}) or axes:configure{...}.
 Axes.params = args.params{
-  {"title"}, {"xlabel"}, {"ylabel"}, {"y2label"}, {"xscale", "linear"}, {"yscale", "linear"}, {"y2scale", "linear"}, {"xlim"}, {"ylim"}, {"y2lim"},
+  {"title"}, {"xlabel"}, {"ylabel"}, {"y2label"}, {"xscale", "linear"}, {"yscale", "linear"}, {"y2scale", "linear"}, {"xlim"},
+    {"ylim"}, {"y2lim"},
   {"xticks"}, {"yticks"}, {"y2ticks"}, {"xticklabels"}, {"yticklabels"}, {"grid"}, {"legend"}, {"aspect"}, {"frame", true},
 }
 
 local legends = {
-  best = "best", ["upper right"] = "right top", ["upper left"] = "left top", ["lower left"] = "left bottom", ["lower right"] = "right bottom",
+  best = "best", ["upper right"] = "right top", ["upper left"] = "left top", ["lower left"] = "left bottom",
+    ["lower right"] = "right bottom",
   right = "right center", ["center right"] = "right center", ["center left"] = "left center", ["upper center"] = "center top",
   ["lower center"] = "center bottom", center = "center center", outside = "outside", below = "below", none = "none",
 }
@@ -40,7 +42,8 @@ end
 
 local function check_strings(what, list)
   if list == nil then return end
-  if type(list) ~= "table" or getmetatable(list) ~= nil then errors.fail("%s must be a list of strings, got %s", what, errors.show(list)) end
+  if type(list) ~= "table" or getmetatable(list) ~= nil then errors.fail("%s must be a list of strings, got %s", what,
+    errors.show(list)) end
 end
 
 local function check_options(what, o)

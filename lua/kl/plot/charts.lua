@@ -116,7 +116,8 @@ local function span(name, axis)
     expect(what, given, {axis})
     local value = values.number(("%s: '%s'"):format(what, axis), given[1])
     local dash = style.dash(what, o.style) or ""
-    return {is_line = true, parts = {{with = "lines", span = axis == "y" and "x" or "y", width = nonnegative(what, "width", o.width), dash = dash,
+    return {is_line = true, parts = {{with = "lines", span = axis == "y" and "x" or "y", width = nonnegative(what, "width", o.width),
+      dash = dash,
       columns = axis == "y" and {{}, {value, value}} or {{value, value}, {}}, x = axis == "x" and {1} or {},
       y = axis == "y" and {2} or {}}}}
   end)
@@ -242,7 +243,8 @@ local function bar_parts(series, axes)
         if height == height then tops[place * side] = to[i] end
       end
       if other == series then
-        local parts = {{with = "boxxyerror", columns = boxes(series.bar, at, half, from, to), x = {1, 3, 4}, y = {2, 5, 6}, alpha = other.alpha}}
+        local parts = {{with = "boxxyerror", columns = boxes(series.bar, at, half, from, to), x = {1, 3, 4}, y = {2, 5, 6},
+          alpha = other.alpha}}
         if other.low then
           local low, high = around(to, other.low, other.high)
           parts[2] = {with = series.bar == "x" and "yerrorbars" or "xerrorbars", color = "#333333", width = 1.2, dash = "",
@@ -270,7 +272,8 @@ local function bar(name, direction)
     for i = 2, #sorted do
       if sorted[i] > sorted[i - 1] then gap = math.min(gap, sorted[i] - sorted[i - 1]) end
     end
-    local series = {bar = direction, places = places, heights = heights, stacked = o.stacked, parts = bar_parts, base = direction == "x" and "y" or "x",
+    local series = {bar = direction, places = places, heights = heights, stacked = o.stacked, parts = bar_parts,
+      base = direction == "x" and "y" or "x",
       bar_width = nonnegative(what, "width", o.width) * (gap < math.huge and gap or 1)}
     if o.bottom ~= nil then
       series.bottoms = {}
@@ -350,7 +353,8 @@ define("histogram", {{"bins", 10}, {"range"}, {"density", false}, {"weights"}, {
   for i = 1, #counts do
     middle[i], low[i], high[i], base[i] = (edges[i] + edges[i + 1]) / 2, edges[i], edges[i + 1], 0.0
   end
-  return {base = "y", counts = counts, edges = edges, parts = {{with = "boxxyerror", columns = {middle, counts, low, high, base, counts}, edge = true,
+  return {base = "y", counts = counts, edges = edges, parts = {{with = "boxxyerror", columns = {middle, counts, low, high, base,
+    counts}, edge = true,
     x = {3, 4}, y = {5, 6}}}}
 end)
 

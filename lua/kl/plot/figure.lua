@@ -19,10 +19,13 @@ local page = args.params{{"rows", 1}, {"columns", 1}, {"width"}, {"height"}, {"d
 function Figure:init(given)
   local what = "kl.plot.figure"
   local o, options = args.read(what, page, given, Axes.params)
-  self.rows, self.columns = args.check(what .. ": 'rows'", o.rows, "integer", 1, 100), args.check(what .. ": 'columns'", o.columns, "integer", 1, 100)
+  self.rows, self.columns = args.check(what .. ": 'rows'", o.rows, "integer", 1, 100), args.check(what .. ": 'columns'", o.columns,
+    "integer", 1, 100)
   local count = self.rows * self.columns
-  self.width = args.check(what .. ": 'width'", o.width or math.min(2400, 160 + 480 * math.min(self.columns, 4) + (count == 1 and 80 or 0)), "integer", 40, 20000)
-  self.height = args.check(what .. ": 'height'", o.height or math.min(3000, count == 1 and 480 or 60 + 340 * self.rows), "integer", 40, 20000)
+  self.width = args.check(what .. ": 'width'", o.width or math.min(2400, 160 + 480 * math.min(self.columns,
+    4) + (count == 1 and 80 or 0)), "integer", 40, 20000)
+  self.height = args.check(what .. ": 'height'", o.height or math.min(3000, count == 1 and 480 or 60 + 340 * self.rows), "integer", 40,
+    20000)
   self.dpi = args.check(what .. ": 'dpi'", o.dpi, "number", 10, 2400)
   -- only what was given: each axes has the rest by itself
   for _, p in ipairs(Axes.params) do
@@ -110,7 +113,8 @@ local function draw(self, format, o)
   if #self == 1 then
     script.add(s, self[1], width, height)
   else
-    local title = self.title and self.title ~= "" and ("title %s noenhanced %s"):format(script.quote(self.title), script.size_font(13)) or ""
+    local title = self.title and self.title ~= "" and ("title %s noenhanced %s"):format(script.quote(self.title),
+      script.size_font(13)) or ""
     script.say(s, "set multiplot layout %d,%d rowsfirst %s", self.rows, self.columns, title)
     for i = 1, #self do
       if self[i].touched then
@@ -140,7 +144,8 @@ local render_params = args.params{{"width"}, {"height"}, {"dpi"}, {"scale", 1.0}
 function Figure:render(format, options)
   local known = {png = true, svg = true, pdf = true, sixel = true, txt = true}
   if not known[format] then
-    errors.fail("figure:render: a format (png, svg, pdf, sixel or txt) expected, got %s%s", errors.show(format), errors.nearest(format, known))
+    errors.fail("figure:render: a format (png, svg, pdf, sixel or txt) expected, got %s%s", errors.show(format), errors.nearest(format,
+      known))
   end
   local o = args.read("figure:render", render_params, options)
   if format == "txt" then

@@ -1,7 +1,8 @@
 -- Running gnuplot, and how a text or a number is written in its language.
 --
 -- Values, not strings, go to gnuplot.  Data are doubles in a binary file; a text is written in its script as octal escapes but for
--- letters and blanks (a digit would be read as part of the escape before it), so that there is nothing in it that gnuplot could take for anything else.  No path is given to it:
+-- letters and blanks (a digit would be read as part of the escape before it), so that there is nothing in it that gnuplot could take
+-- for anything else.  No path is given to it:
 -- the picture comes back through its standard output.
 local core = require "kl.core"
 local errors = require "kl.errors"

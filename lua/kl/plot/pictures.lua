@@ -49,7 +49,8 @@ define("heatmap", {{"colormap", "viridis"}, {"vmin"}, {"vmax"}, {"colorbar", tru
     local names = o[name]
     if names ~= nil then
       if type(names) ~= "table" or #names ~= count then
-        errors.fail("%s: '%s' must be a list of %d names, got %s", what, name, count, type(names) == "table" and #names or errors.show(names))
+        errors.fail("%s: '%s' must be a list of %d names, got %s", what, name, count,
+          type(names) == "table" and #names or errors.show(names))
       end
       axes.names[name:sub(1, 1)] = names
     end
@@ -95,7 +96,8 @@ end
 define("image", image_options, function(what, given, o)
   expect(what, given, {"image"})
   local images = read_images(what, "image", given[1], o, false)
-  return {parts = {{with = "rgbimage", rows = images.height, columns_of = images.width, left = 0, top = 0, bytes = to_rgb(images, 0, images.map)}},
+  return {parts = {{with = "rgbimage", rows = images.height, columns_of = images.width, left = 0, top = 0, bytes = to_rgb(images, 0,
+    images.map)}},
     frame = {rows = images.height, columns = images.width}}
 end)
 
@@ -115,7 +117,8 @@ define("images", {{"colormap", "gray"}, {"vmin"}, {"vmax"}, {"columns"}, {"label
   expect(what, given, {"images"})
   local images = read_images(what, "images", given[1], o, true)
   local count = images.count
-  local columns = o.columns == nil and math.max(1, math.ceil(math.sqrt(count))) or args.check(what .. ": 'columns'", o.columns, "integer", 1)
+  local columns = o.columns == nil and math.max(1, math.ceil(math.sqrt(count))) or args.check(what .. ": 'columns'", o.columns,
+    "integer", 1)
   local labels = read_labels(what, o.labels, count)
   -- a cell is an image with a gap of a tenth of it, and room for a line of text where there are labels
   local gap = math.max(images.width, images.height) * 0.08
@@ -125,9 +128,11 @@ define("images", {{"colormap", "gray"}, {"vmin"}, {"vmax"}, {"columns"}, {"label
   local parts, texts = {}, {}
   for i = 0, count - 1 do
     local left, top = i % columns * wide, i // columns * high + head
-    parts[#parts + 1] = {with = "rgbimage", rows = images.height, columns_of = images.width, left = left, top = top, bytes = to_rgb(images, i, images.map)}
+    parts[#parts + 1] = {with = "rgbimage", rows = images.height, columns_of = images.width, left = left, top = top,
+      bytes = to_rgb(images, i, images.map)}
     if labels then
-      texts[#texts + 1] = {x = left + images.width / 2 - 0.5, y = top - head * 0.48 - 0.5, text = tostring(labels[i + 1]), size = false, align = "center",
+      texts[#texts + 1] = {x = left + images.width / 2 - 0.5, y = top - head * 0.48 - 0.5, text = tostring(labels[i + 1]),
+        size = false, align = "center",
         color = "#000000", room = head * 0.62}
     end
   end

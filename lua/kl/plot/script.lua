@@ -42,7 +42,8 @@ local function write_ticks(s, name, axis)
     list[i] = tick[2] and ("%s %s"):format(gnuplot.quote_format(tick[2]), text(tick[1])) or ("\"\" %s 1"):format(text(tick[1]))
   end
   if #list == 0 then return say(s, "unset %stics", name) end
-  say(s, "set %stics nomirror out scale 0.6,0.35%s (%s)", name, s.plain and "" or " textcolor rgb \"#222222\" " .. size_font(9.5), table.concat(list, ", "))
+  say(s, "set %stics nomirror out scale 0.6,0.35%s (%s)", name, s.plain and "" or " textcolor rgb \"#222222\" " .. size_font(9.5),
+    table.concat(list, ", "))
 end
 
 local function write_axis(s, name, axis, reverse)
@@ -60,7 +61,8 @@ local function write_texts(s, series)
   for _, t in ipairs(series.texts or {}) do
     local points = t.size or t.points
     local font = s.plain and "" or size_font(points)
-    say(s, "set label %s at %s%s,%s %s front noenhanced %s textcolor %s", quote(t.text), series.right and "second " or "first ", text(t.x), text(t.y),
+    say(s, "set label %s at %s%s,%s %s front noenhanced %s textcolor %s", quote(t.text), series.right and "second " or "first ",
+      text(t.x), text(t.y),
       t.align, font, rgb(t.color or series.color or "#000000", series.alpha))
   end
 end
@@ -79,7 +81,7 @@ local function write_palette(s, scale)
     if a > b then a, b = 0, 1 end
     low, high = low or a, high or b
   end
-  if not (low < high) then low, high = low - 0.5, low + 0.5 end
+  if low >= high then low, high = low - 0.5, low + 0.5 end
   say(s, "set cbrange [%s:%s]", text(low), text(high))
   if scale.colorbar and not s.plain then
     say(s, "set colorbox noborder")

@@ -56,7 +56,8 @@ local function draw_cells(lines, series, width, height, color)
     local place = math.max(0, math.min(1, (value - scale.low) / (scale.high - scale.low)))
     return place, style.mix(scale.colormap, place)
   end)
-  lines[#lines + 1] = ("  %s %.4g .. %.4g"):format(color and "scale:" or ("scale (%s):"):format(table.concat(shades)), scale.low, scale.high)
+  lines[#lines + 1] = ("  %s %.4g .. %.4g"):format(color and "scale:" or ("scale (%s):"):format(table.concat(shades)), scale.low,
+    scale.high)
 end
 
 local function draw_images(lines, series, width, height, color)
