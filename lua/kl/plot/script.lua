@@ -214,6 +214,7 @@ function script.add(s, axes, width, height)
   if right then axes_of.y2 = axes:axis("y2", all, down) end
 
   say(s, "reset")
+  say(s, "set pointintervalbox 0") -- no white discs behind the ends of error bars
   local bare, filled = axes:has("bare"), axes:has("cells") or axes:has("frame")
   if bare or o.frame == false then
     say(s, "unset border")
