@@ -26,7 +26,7 @@ function ticks.limits(low, high, scale, tight)
     local a, b = math.log(low, 10), math.log(high, 10)
     if b - a < 1e-9 then a, b = a - 0.5, b + 0.5 end
     local room = (b - a) * 0.05
-    return 10 ^ (tight.low and a or a - room), 10 ^ (tight.high and b or b + room)
+    return 10 ^ math.max(-305, tight.low and a or a - room), 10 ^ math.min(305, tight.high and b or b + room)
   end
   local size = math.max(math.abs(low), math.abs(high))
   if high - low <= size * 1e-12 then
