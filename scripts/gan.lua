@@ -1,4 +1,4 @@
--- A generative adversarial network with two optimizers, for a ring of points or digits: kl run scripts/gan.lua [EPOCHS] [ring|mnist] [FIGURE]
+-- A generative adversarial network with two optimizers, for points or digits: kl run scripts/gan.lua [EPOCHS] [ring|mnist] [FIGURE]
 local kl = require "kl"
 local layers = kl.layers
 

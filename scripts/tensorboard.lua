@@ -1,4 +1,4 @@
--- Writes curves, histograms, images and text for TensorBoard, by callback and by hand: kl run scripts/tensorboard.lua [EPOCHS] [SAMPLES] [FOLDER]
+-- Curves, histograms, images and text for TensorBoard, by callback and by hand: kl run scripts/tensorboard.lua [EPOCHS] [SAMPLES] [FOLDER]
 local kl = require "kl"
 local layers = kl.layers
 
