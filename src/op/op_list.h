@@ -107,6 +107,11 @@ KL_OP(scatter_add)
 KL_OP(scatter_add_along_axis)
 KL_OP(one_hot)
 
+/* sort: along the lines of one axis */
+KL_OP(sort)
+KL_OP(argsort)
+KL_OP(top_k)
+
 /* create */
 KL_OP(sequence)
 
