@@ -112,6 +112,7 @@ KL_OP(nonzero)
 KL_OP(sort)
 KL_OP(argsort)
 KL_OP(top_k)
+KL_OP(searchsorted)
 
 /* create */
 KL_OP(sequence)

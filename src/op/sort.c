@@ -102,3 +102,30 @@ const kl_op kl_op_top_k = {
     .vjp = top_k_vjp,
     .saves = KL_SAVE_OUT(1),
 };
+
+static const char *const sides[] = {"left", "right", NULL};
+static const kl_param searchsorted_params[] = {
+    KL_PARAM("sorted_sequence", KL_TENSOR), KL_PARAM("values", KL_TENSOR), KL_CHOICES("side", sides, 0), {0}};
+
+static kl_status searchsorted_infer(kl_infer *c) {
+  const kl_shape *sequence = &c->in[0].shape;
+  if (sequence->ndim != 1) {
+    char text[KL_SHAPE_TEXT];
+    return kl_fail(KL_ESHAPE, "a sorted sequence with one axis expected, got one of shape %s",
+                   kl_shape_text(sequence, text));
+  }
+  KL_TRY(check_length(sequence->dim[0], 0));
+  c->out[0] = (kl_spec){KL_INT32, c->in[1].shape};
+  return KL_OK;
+}
+
+const kl_op kl_op_searchsorted = {
+    KL_ROW(searchsorted,
+           "How many elements of an ascending sequence are less than each value (side left), or not greater (right): "
+           "the position, from 0, to put it in (numpy)."),
+    .params = searchsorted_params,
+    .types = KL_TYPES_PROMOTE,
+    .outputs = 1,
+    .infer = searchsorted_infer,
+    KL_CONSTANT("the result is a position"),
+};

@@ -2,6 +2,7 @@
 -- elements is read: inside a step that is a cut, everything recorded so far runs, and recording goes on.  Where no value
 -- can be read (a functional graph, a step that is to be replayed) these functions are errors.
 local core = require "kl.core"
+local args = require "kl.args"
 local define = require "kl.ops.define"
 local errors = require "kl.errors"
 
@@ -65,6 +66,39 @@ selection.boolean_mask = define("kl.boolean_mask", {"x", "mask", {"axis", 1}}, f
     x, mask = prim.reshape(x, joined), prim.reshape(mask, {length})
   end
   return prim.take(x, prim.squeeze(places(mask), 1), axis)
+end)
+
+--- How often each integer from 0 on is in x (a list of integers, or rows of them), or the sums of their weights: up to
+--- the largest one, and at least `minlength` (keras.ops.bincount).  int32, or the dtype of the weights.  In a step the
+--- largest is read, which is a cut.
+---@return kl.Tensor
+selection.bincount = define("kl.bincount", {"x", {"weights"}, {"minlength", 0}}, function(x, weights, minlength)
+  if not x.dtype:find("int") then errors.fail("kl.bincount: x must be integers, got %s", x.dtype) end
+  if x.ndim ~= 1 and x.ndim ~= 2 then
+    errors.fail("kl.bincount: x must have one axis or two, got shape %s", core.shape_text(x))
+  end
+  args.check("kl.bincount: 'minlength'", minlength, "integer", 0)
+  check_values("kl.bincount", x)
+  local count, rows, length = core.size(x), x.ndim == 2 and x.shape[1] or 1, minlength
+  if weights ~= nil then
+    if not core.kind(weights) then weights = core.tensor(weights) end
+    if core.shape_text(weights) ~= core.shape_text(x) then
+      errors.fail("kl.bincount: weights of shape %s for x of shape %s", core.shape_text(weights), core.shape_text(x))
+    end
+    if weights.dtype == "bool" then weights = prim.cast(weights, "int32") end
+  end
+  if count > 0 then
+    local least = prim.min(x):item()
+    if least < 0 then errors.fail("kl.bincount: x must not be negative, got %d", least) end
+    length = math.max(length, prim.max(x):item() + 1)
+  end
+  local at = prim.cast(x, "int64")
+  if x.ndim == 2 then at = prim.add(at, prim.reshape(prim.sequence(0, length, rows, "int64"), {rows, 1})) end
+  local dtype = weights and weights.dtype or "int32"
+  local zeros = prim.broadcast_to(prim.cast(0, dtype), {rows * length})
+  weights = weights and prim.reshape(weights, {count}) or prim.broadcast_to(prim.cast(1, dtype), {count})
+  local sums = prim.scatter_add(zeros, prim.reshape(at, {count, 1}), weights)
+  return x.ndim == 2 and prim.reshape(sums, {rows, length}) or sums
 end)
 
 return selection

@@ -8,7 +8,7 @@
 #include "base/size.h"
 #include "device/cpu/pool.h"
 #include "device/cpu/simd.h"
-#include "device/device.h"
+#include "device/cpu/tiles.h"
 
 #define CHUNK 32768 /* elements sorted at a time; a longer line is merged of such runs, by all threads */
 #define PIECE 8192  /* elements of a merge that are one block of the pool; divides CHUNK */
@@ -124,14 +124,17 @@ typedef struct job {
   char *from, *to; /* n records each */
 } job;
 
+static records_of *const makers[KL_DTYPE_COUNT] = {
+    [KL_FLOAT32] = records_f32, [KL_FLOAT64] = records_f64, [KL_INT32] = records_i32,
+    [KL_INT64] = records_i64,   [KL_UINT8] = records_u8,    [KL_BOOL] = records_u8};
+
+static bool is_wide(kl_dtype dtype) { return kl_dtype_size(dtype) == 8; }
+
 static void job_begin(job *j, const kl_call *c, int axis, int64_t k, bool flip) {
   const kl_view *x = &c->in[0], *out = &c->out[0];
-  static records_of *const makers[KL_DTYPE_COUNT] = {
-      [KL_FLOAT32] = records_f32, [KL_FLOAT64] = records_f64, [KL_INT32] = records_i32,
-      [KL_INT64] = records_i64,   [KL_UINT8] = records_u8,    [KL_BOOL] = records_u8};
   *j = (job){.c = c, .axis = axis, .k = k, .flip = flip, .size = kl_dtype_size(x->dtype), .lines = 1};
   j->records = makers[x->dtype];
-  j->m = x->dtype == KL_FLOAT64 || x->dtype == KL_INT64 ? &wide_methods : &narrow_methods;
+  j->m = is_wide(x->dtype) ? &wide_methods : &narrow_methods;
   j->n = x->shape.dim[axis];
   j->in_step = x->strides[axis] * (int64_t)j->size;
   j->out_step = out->strides[axis];
@@ -346,3 +349,66 @@ static size_t top_k_scratch(const kl_call *c) {
 }
 
 const kl_kernel KL_K(top_k) = {.run = run_top_k, .scratch = top_k_scratch};
+
+/* searchsorted: binary search among the keys of the sequence. */
+typedef struct search {
+  const kl_call *c;
+  const uint64_t *keys; /* of the sequence */
+  const char *values;   /* contiguous */
+  int64_t n, count;
+} search;
+
+/* The keys of n elements of a line, in the place of their records. */
+static void keys_of(kl_dtype dtype, const char *x, int64_t step, int64_t first, int64_t n, uint64_t *keys) {
+  wide buffer[BUFFER];
+  for (int64_t i = 0; i < n; i += BUFFER) {
+    int64_t count = kl_min_i64(BUFFER, n - i);
+    makers[dtype](x, step, first + i, count, false, buffer);
+    for (int64_t k = 0; k < count; k++) {
+      keys[i + k] = is_wide(dtype) ? buffer[k].key : ((const uint64_t *)(const void *)buffer)[k] >> 32;
+    }
+  }
+}
+
+static void search_block(void *context, int64_t block) {
+  const search *s = context;
+  const kl_view *values = &s->c->in[1];
+  const bool right = s->c->attrs[0].v[0] != 0;
+  int64_t first = block * BLOCK, n = kl_min_i64(BLOCK, s->count - first);
+  uint64_t keys[BUFFER];
+  for (int64_t i = 0; i < n; i += BUFFER) {
+    int64_t count = kl_min_i64(BUFFER, n - i);
+    keys_of(values->dtype, s->values, (int64_t)kl_dtype_size(values->dtype), first + i, count, keys);
+    for (int64_t k = 0; k < count; k++) {
+      int64_t low = 0, high = s->n;
+      while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (s->keys[middle] < keys[k] || (right && s->keys[middle] == keys[k])) {
+          low = middle + 1;
+        } else {
+          high = middle;
+        }
+      }
+      ((int32_t *)s->c->out[0].data)[first + i + k] = (int32_t)low;
+    }
+  }
+}
+
+static kl_status run_searchsorted(const kl_call *c) {
+  const kl_view *sequence = &c->in[0], *values = &c->in[1];
+  search s = {.c = c, .keys = c->scratch, .n = sequence->shape.dim[0], .count = kl_shape_numel(&values->shape)};
+  size_t size = kl_dtype_size(sequence->dtype);
+  keys_of(sequence->dtype, sequence->data, sequence->strides[0] * (int64_t)size, 0, s.n, c->scratch);
+  char *copy = (char *)c->scratch + (size_t)s.n * sizeof(uint64_t);
+  kl_tiles_gather(values, copy);
+  s.values = copy;
+  kl_pool_run(kl_div_up(s.count, BLOCK), search_block, &s);
+  return KL_OK;
+}
+
+static size_t searchsorted_scratch(const kl_call *c) {
+  return (size_t)c->in[0].shape.dim[0] * sizeof(uint64_t) +
+         (size_t)kl_shape_numel(&c->in[1].shape) * kl_dtype_size(c->in[1].dtype);
+}
+
+const kl_kernel KL_K(searchsorted) = {.run = run_searchsorted, .scratch = searchsorted_scratch};

@@ -138,4 +138,33 @@ return {
       raises(function() return t[kl.tensor{1, 0}] end, "kl.take gathers by a tensor")
     end,
   },
+  bincount = {
+    ["counts, or sums weights, up to the largest or minlength"] = function()
+      assert.same({0, 1, 2, 0, 0, 1}, kl.bincount({1, 2, 2, 5}):totable())
+      assert.equal("int32", kl.bincount(kl.tensor({1, 2}, "uint8")).dtype)
+      assert.same({0, 1.5, 2.5}, kl.bincount({1, 2, 2}, {1.5, 2, 0.5}):totable())
+      assert.same({0, 1, 0, 0}, kl.bincount({1}, {minlength = 4}):totable())
+      assert.same({0, 0}, kl.bincount(kl.zeros{0, dtype = "int32"}, nil, 2):totable())
+      assert.same({{0, 1, 1}, {2, 0, 0}}, kl.bincount({{1, 2}, {0, 0}}):totable())
+      assert.same({{0, 1.5, 2, 0}, {4, 0, 0, 0}}, kl.bincount({{1, 2}, {0, 0}}, {{1.5, 2}, {1, 3}}, 4):totable())
+    end,
+    ["in a step runs what was recorded and goes on recording"] = function()
+      same_in_a_step(function(x)
+        local n = kl.bincount(kl.cast(kl.abs(x) * 3, "int32"), kl.sin(x))
+        return {n * 2, kl.sum(n)}
+      end, kl.random.normal{40}, kl.random.normal{40} * 2)
+    end,
+    ["gives the weights their gradient"] = function()
+      local w = kl.tensor({0.5, 2, 1}, "float64")
+      gradients.check(function(xs) return {kl.square(kl.bincount({1, 0, 1}, xs[1]))} end, {w})
+    end,
+    ["refuses negative numbers, other types and shapes, and graphs"] = function()
+      raises(function() kl.bincount{1, -2} end, "kl.bincount: x must not be negative, got %-2")
+      raises(function() kl.bincount{1.5} end, "kl.bincount: x must be integers, got float32")
+      raises(function() kl.bincount(1) end, "must have one axis or two, got shape %(%)")
+      raises(function() kl.bincount({1, 2}, {1.0}) end, "weights of shape %(1,%) for x of shape %(2,%)")
+      raises(function() kl.bincount({1, 2}, nil, -1) end, "'minlength'")
+      raises(function() kl.bincount(kl.Input{dtype = "int32", shape = {}}) end, "which a functional graph does not have")
+    end,
+  },
 }

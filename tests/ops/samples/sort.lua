@@ -89,6 +89,19 @@ local function largest(spec, k, sorted)
   return case
 end
 
+local function search(sequence, values, side)
+  return {inputs = {sorted_sequence = sequence, values = values}, options = {side = side}, dtype = "int32",
+          reference = function(a, o)
+            return nd.map(function(v)
+              local n = 0
+              for _, s in ipairs(a.sorted_sequence) do
+                if number(s) < number(v) or o.side == "right" and s == v then n = n + 1 end
+              end
+              return n
+            end, a.values)
+          end}
+end
+
 return {
   sort = sorts("sort", value),
   argsort = sorts("argsort", position, "int32"),
@@ -115,6 +128,24 @@ return {
       {function() kl.top_k(ones(2, 3), -1) end, "kl.top_k: 'k' must be at least 0, got %-1"},
       {function() kl.top_k(ones(), 1) end, "at least one axis expected"},
       {function() kl.top_k(ones(2, 3), 1.5) end, "'k' must be an integer"},
+    },
+  },
+  searchsorted = {
+    search({values = {-1.0, 0, 0, 2}}, {{3, 4}, -2, 3}),
+    search({values = {-1.0, 0, 0, 2}}, {values = {0.0, -1, 2, -5, 5, 1, -0.0}}, "right"),
+    search({values = {-1.0, 0, 0, 2}}, {values = {0.0, -1, 2, -5, 5, 1, -0.0}}, "left"),
+    search({values = {}, shape = {0}}, {{5}, -2, 2}),
+    search({values = {1.0}}, {{0, 3}, -2, 2}),
+    search({values = {1.0}}, {{}, -2, 2}, "right"),
+    search({values = {1, 3, 3, 200}, dtype = "uint8"}, {{100, 200}, 0, 255, dtype = "uint8"}, "right"),
+    search({values = {-7, 1, 3, 3, 5}, dtype = "int32"}, {{40}, -9, 9, dtype = "int32"}),
+    search({values = {math.mininteger, 0, math.maxinteger}, dtype = "int64"},
+      {values = {math.maxinteger, 1, -1, math.mininteger}, dtype = "int64"}),
+    search({values = {false, true}, dtype = "bool"}, {{9}, 0, 1, dtype = "bool"}, "right"),
+    errors = {
+      {function() kl.searchsorted(ones(2, 3), 1.0) end,
+       "kl.searchsorted: a sorted sequence with one axis expected, got one of shape %(2, 3%)"},
+      {function() kl.searchsorted(ones(3), 1.0, "middle") end, "'side' has no choice 'middle'"},
     },
   },
 }
