@@ -72,7 +72,7 @@ local stages = {
   {"class", "errors", "args", "tree", "names", "own_code", "version"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers"},
-  {"call_stack", "module", "layer", "functional", "layers"},
+  {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
   {"callbacks", "data", "datasets", "training"},
   {"model", "sequential"},
   {"saving", "info", "profile", "run"},

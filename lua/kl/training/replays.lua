@@ -31,6 +31,7 @@ local function note(found, value, depth)
       fields[key], count = v, count + 1
       if type(v) == "function" and not own_code.is_own_function(v) then return false end
       if key == "activity_regularizer" and v then return false end -- its losses live in Lua lists
+      if key == "_hooks" and v then return false end -- the user's, also where they are functions of C's
       if type(v) == "table" and not note(found, v, depth + 1) then return false end
     end
   end
