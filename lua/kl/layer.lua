@@ -47,6 +47,7 @@ function Layer.__setup(object, ...)
   rawset(object, "activity_regularizer", false)
   rawset(object, "_generators", false)
   rawset(object, "_hooks", false)
+  rawset(object, "_output_shapes", false)
 end
 
 function Layer.__ready(object)
@@ -171,6 +172,12 @@ local function normalize_shape(shape)
 end
 Layer._normalize_shape = normalize_shape
 
+--- An error of what ran inside goes on; that of Lua's own stack says nothing to a user.
+local function raise_again(self, message)
+  if type(message) == "string" and message:find("stack overflow", 1, true) then call_stack.fail_too_deep(self) end
+  error(message, 0)
+end
+
 --- Builds once, in the layer's own name scope and outside of any graph that is being built.
 function Layer:_build_once(shape)
   if self.built then return end
@@ -181,7 +188,7 @@ function Layer:_build_once(shape)
   self._building = false
   if not ok then
     for i = #self._weights, before + 1, -1 do self._weights[i] = nil end -- the next call builds anew
-    error(message, 0)
+    raise_again(self, message)
   end
   self.built = true
   local _ = scope
@@ -192,6 +199,7 @@ local function shapes_of(inputs)
 end
 
 local no_axes = {}
+local shapes_metatable = {__name = "shape of an output"} -- makes it a leaf
 
 --- rank: of the one tensor that the inputs t are; nil if they are a structure.
 local function check_spec(self, spec, t, rank)
@@ -249,13 +257,25 @@ local function run_call(self, inputs, options)
   return outputs
 end
 
+--- What the first call gave, for summaries and pictures: the shapes, with the batch axis left open.  Set raw: no walk looks here.
+local function note_shapes(self, inputs, outputs)
+  local first = tree.flatten(inputs)[1]
+  local batch = core.kind(first) and core.length(first, 1)
+  rawset(self, "_output_shapes", tree.map(function(leaf)
+    if not core.kind(leaf) then return false end
+    local shape = leaf.shape
+    if shape[1] == batch then shape[1] = false end
+    return setmetatable({shape = shape, dtype = leaf.dtype}, shapes_metatable)
+  end, outputs))
+end
+
 --- On tensors without values: what `call` gives decides shapes and dtypes, the outputs are those of one new node.
 local function call_symbolic(self, inputs, options, given)
   local depth = core.building_depth()
   core.building(depth + 1)
   local ok, outputs = pcall(run_call, self, inputs, options)
   core.building(depth)
-  if not ok then error(outputs, 0) end
+  if not ok then raise_again(self, outputs) end
   if depth > 0 then return outputs end
   local origin = {layer = self, inputs = inputs, options = given or false, serial = core.next_serial()}
   local index = -1
@@ -294,8 +314,14 @@ function Layer:__call(inputs, given)
       if key ~= "training" then options[key] = value end
     end
   end
-  if symbolic then return call_symbolic(self, inputs, options, given) end
-  local outputs = run_call(self, inputs, options)
+  local outputs
+  if symbolic then
+    outputs = call_symbolic(self, inputs, options, given)
+    if not self._output_shapes then note_shapes(self, inputs, outputs) end
+    return outputs
+  end
+  outputs = run_call(self, inputs, options)
+  if not self._output_shapes then note_shapes(self, inputs, outputs) end
   if self._hooks and core.building_depth() == 0 then outputs = self:_run_hooks(inputs, outputs) end
   if self.activity_regularizer and core.building_depth() == 0 then
     for _, leaf in ipairs(tree.flatten(outputs)) do
@@ -316,6 +342,16 @@ end
 --- The symbolic tensors of the first call of this layer in a functional graph.
 function Layer.get:input() return first_call(self, "input").inputs end
 function Layer.get:output() return first_call(self, "output").outputs end
+
+--- What the layer gives, as far as it is known: a structure of {shape, dtype}, of its first call; nil before any.
+function Layer:_known_outputs()
+  local origin = self._calls[1]
+  return origin and origin.outputs or self._output_shapes or nil
+end
+function Layer:_known_inputs()
+  local origin = self._calls[1]
+  return origin and not origin.is_input and origin.inputs or nil
+end
 
 --- A random generator of this layer, by its place in the running path.
 function Layer:_generator(seed)

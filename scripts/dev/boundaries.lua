@@ -75,7 +75,7 @@ local stages = {
   {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
   {"callbacks", "data", "datasets", "training"},
   {"model", "sequential"},
-  {"saving", "info", "profile", "run"},
+  {"saving", "info", "profile", "run", "utils", "model_summary"},
   {"init"},
 }
 -- The bar and the history read logs; they are callbacks all the same.
