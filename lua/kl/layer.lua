@@ -47,7 +47,7 @@ function Layer.__setup(object, ...)
   rawset(object, "activity_regularizer", false)
   rawset(object, "_generators", false)
   rawset(object, "_hooks", false)
-  rawset(object, "_output_shapes", false)
+  rawset(object, "_seen_shapes", false)
 end
 
 function Layer.__ready(object)
@@ -257,16 +257,18 @@ local function run_call(self, inputs, options)
   return outputs
 end
 
---- What the first call gave, for summaries and pictures: the shapes, with the batch axis left open.  Set raw: no walk looks here.
+--- What the first call got and gave, for summaries and pictures: shapes and dtypes, with the batch axis left open.  Set raw: no
+--- walk looks here.
 local function note_shapes(self, inputs, outputs)
   local first = tree.flatten(inputs)[1]
   local batch = core.kind(first) and core.length(first, 1)
-  rawset(self, "_output_shapes", tree.map(function(leaf)
+  local function shape_of(leaf)
     if not core.kind(leaf) then return false end
     local shape = leaf.shape
     if shape[1] == batch then shape[1] = false end
     return setmetatable({shape = shape, dtype = leaf.dtype}, shapes_metatable)
-  end, outputs))
+  end
+  rawset(self, "_seen_shapes", {inputs = tree.map(shape_of, inputs), outputs = tree.map(shape_of, outputs)})
 end
 
 --- On tensors without values: what `call` gives decides shapes and dtypes, the outputs are those of one new node.
@@ -317,11 +319,11 @@ function Layer:__call(inputs, given)
   local outputs
   if symbolic then
     outputs = call_symbolic(self, inputs, options, given)
-    if not self._output_shapes then note_shapes(self, inputs, outputs) end
+    if not self._seen_shapes then note_shapes(self, inputs, outputs) end
     return outputs
   end
   outputs = run_call(self, inputs, options)
-  if not self._output_shapes then note_shapes(self, inputs, outputs) end
+  if not self._seen_shapes then note_shapes(self, inputs, outputs) end
   if self._hooks and core.building_depth() == 0 then outputs = self:_run_hooks(inputs, outputs) end
   if self.activity_regularizer and core.building_depth() == 0 then
     for _, leaf in ipairs(tree.flatten(outputs)) do
@@ -343,14 +345,12 @@ end
 function Layer.get:input() return first_call(self, "input").inputs end
 function Layer.get:output() return first_call(self, "output").outputs end
 
---- What the layer gives, as far as it is known: a structure of {shape, dtype}, of its first call; nil before any.
-function Layer:_known_outputs()
-  local origin = self._calls[1]
-  return origin and origin.outputs or self._output_shapes or nil
-end
-function Layer:_known_inputs()
-  local origin = self._calls[1]
-  return origin and not origin.is_input and origin.inputs or nil
+--- What the layer takes and gives, as far as it is known: two structures of {shape, dtype}, of its first call in a functional
+--- graph, else of its first call; nil before any.
+function Layer:_known_ends()
+  local origin, seen = self._calls[1], self._seen_shapes or {}
+  if origin then return not origin.is_input and origin.inputs or nil, origin.outputs end
+  return seen.inputs, seen.outputs
 end
 
 --- A random generator of this layer, by its place in the running path.

@@ -186,15 +186,15 @@ local function text_of(o)
   local w = setmetatable({options = o, lines = {}, edges = {}, edge_lines = {}}, Writer)
   local model = o.model
   w:line(0, "digraph %s {", quote(model.name))
-  w:line(1, "graph [rankdir=%s, dpi=%s, splines=%s, nodesep=0.4, ranksep=0.5, fontname=Helvetica];", o.rankdir, o.dpi, o.splines)
+  w:line(1, "graph [rankdir=%s, dpi=%s, splines=%s, nodesep=0.5, ranksep=0.6, pad=0.15, fontname=Helvetica];", o.rankdir, o.dpi, o.splines)
   w:line(1, 'node [shape=plain, fontname=Helvetica];')
   w:line(1, "edge [penwidth=1.5];")
   local rows = model_graph.rows(model)
   if model._graph or class.is(model, require "kl.sequential") then
     w:inside(model, "", 1, {[model] = true})
   else
-    local row = {layer = model, operation = model, name = model.name, class_name = model_graph.class_name(model),
-      outputs = model:_known_outputs(), from = {}}
+    local row = {layer = model, operation = model, name = model.name, class_name = model_graph.class_name(model), from = {}}
+    row.inputs, row.outputs = model:_known_ends()
     if #rows == 0 then
       w:line(1, "%s [label=%s];", quote(model.name), label(row, o))
     else

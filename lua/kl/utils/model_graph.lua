@@ -27,13 +27,12 @@ end
 --- add -> Add, get_item -> GetItem.
 local function camel_case(op) return (("_" .. op):gsub("_(%a)", string.upper):gsub("_", "")) end
 
---- The structure of one leaf in a list, of several as they are.
 local function row_of_layer(layer)
   local inputs, outputs
   if layer._graph then
     inputs, outputs = layer._graph.inputs, layer._graph.outputs
   else
-    inputs, outputs = layer:_known_inputs(), layer:_known_outputs()
+    inputs, outputs = layer:_known_ends()
   end
   return {layer = layer, operation = layer, name = layer.name, class_name = model_graph.class_name(layer), inputs = inputs,
     outputs = outputs, from = {}}
