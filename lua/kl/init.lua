@@ -34,6 +34,8 @@ kl.callbacks = require "kl.callbacks"
 kl.data = require "kl.data"
 kl.datasets = require "kl.datasets"
 
+kl.utils = require "kl.utils"
+
 kl.models = {load_model = function(...) return require "kl.saving".load_model(...) end, Model = kl.Model, Sequential = kl.Sequential}
 kl.register = function(...) return require "kl.saving.serialize".register(...) end
 kl.json = core.json

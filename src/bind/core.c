@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -129,6 +130,17 @@ static int warn(lua_State *L) {
 /* core.is_terminal(): standard output is one. */
 static int is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty(STDOUT_FILENO));
+  return 1;
+}
+
+/* core.terminal_columns(): the width of the terminal that standard output is, or nil. */
+static int terminal_columns(lua_State *L) {
+  struct winsize size;
+  if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
+    lua_pushnil(L);
+  } else {
+    lua_pushinteger(L, size.ws_col);
+  }
   return 1;
 }
 
@@ -265,6 +277,7 @@ int luaopen_kl_core(lua_State *L) {
       {"traceback", kl_program_traceback},
       {"warn", warn},
       {"is_terminal", is_terminal},
+      {"terminal_columns", terminal_columns},
       {"id", id},
       {"set_error_context", set_error_context},
       {NULL, NULL},
@@ -286,6 +299,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_query(L, core);
   kl_bind_open_json(L, core);
   kl_bind_open_io(L, core);
+  kl_bind_open_process(L, core);
   kl_bind_open_graph(L, core);
   kl_bind_open_random(L, core);
   return 1;
