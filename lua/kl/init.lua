@@ -33,6 +33,7 @@ kl.optimizers = require "kl.optimizers"
 kl.callbacks = require "kl.callbacks"
 kl.data = require "kl.data"
 kl.datasets = require "kl.datasets"
+kl.summary = require "kl.summary"
 
 kl.models = {load_model = function(...) return require "kl.saving".load_model(...) end, Model = kl.Model, Sequential = kl.Sequential}
 kl.register = function(...) return require "kl.saving.serialize".register(...) end

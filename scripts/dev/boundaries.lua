@@ -73,7 +73,7 @@ local stages = {
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers"},
   {"call_stack", "module", "layer", "functional", "layers"},
-  {"callbacks", "data", "datasets", "training"},
+  {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
   {"saving", "info", "profile", "run"},
   {"init"},
@@ -95,6 +95,7 @@ local may_read = {
   ["lua/kl/training/batches.lua"] = true,   -- the order of batches
   ["lua/kl/data/dataset.lua"] = true,       -- positions
   ["lua/kl/ops/array.lua"] = true,          -- array_equal, which gives a Lua boolean
+  ["lua/kl/summary/writer.lua"] = true,     -- what is written to event files
   ["lua/kl/grad.lua"] = true,               -- gradcheck compares numbers
   ["lua/kl/optimizers/optimizer.lua"] = true, -- get_config, for files
 }

@@ -198,6 +198,9 @@ void kl_bind_open_query(lua_State *L, int core);
 void kl_bind_open_io(lua_State *L, int core);
 void kl_bind_open_json(lua_State *L, int core);
 
+/* summary.c */
+void kl_bind_open_summary(lua_State *L, int core);
+
 /* profile.c */
 void kl_bind_open_profile(lua_State *L, int core);
 
