@@ -33,6 +33,7 @@ kl.optimizers = require "kl.optimizers"
 kl.callbacks = require "kl.callbacks"
 kl.data = require "kl.data"
 kl.datasets = require "kl.datasets"
+kl.summary = require "kl.summary"
 
 kl.utils = require "kl.utils"
 

@@ -300,6 +300,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_json(L, core);
   kl_bind_open_io(L, core);
   kl_bind_open_process(L, core);
+  kl_bind_open_summary(L, core);
   kl_bind_open_graph(L, core);
   kl_bind_open_random(L, core);
   return 1;
