@@ -19,7 +19,7 @@ endif
 
 # Kernels: each of these files is compiled once per instruction set.
 ISA_SRC = $(addprefix src/device/cpu/,elementwise.c math.c compare.c check.c reduce.c scan.c softmax.c movement.c index.c \
-	create.c matmul.c random.c optimizer.c peak.c kernels.c)
+	sort.c create.c matmul.c random.c optimizer.c peak.c kernels.c)
 ISAS = baseline avx2 avx512
 FLAGS_baseline = -DKL_ISA_BASELINE
 FLAGS_avx2 = -DKL_ISA_AVX2 -mavx2 -mfma
