@@ -83,8 +83,8 @@ cases.draws = {
     return numbers(shape, -1, 1), numbers(shape, -1, 1), {axis = pick{-1, 2, 1}}
   end,
   Hinge = function()
-    local shape, p = any_shape()
-    p = numbers(shape, -2, 2)
+    local shape = any_shape()
+    local p = numbers(shape, -2, 2)
     return gen.uniform() < 0.5 and truths(shape) or integers(shape, -1, 1), p
   end,
   CategoricalHinge = function()
@@ -123,9 +123,9 @@ cases.draws = {
   end,
   SparseCategoricalCrossentropy = function()
     local shape, from_logits = class_shape(), gen.uniform() < 0.5
-    local rows, labels = {table.unpack(shape, 1, #shape - 1)}, nil
+    local rows = {table.unpack(shape, 1, #shape - 1)}
     if #rows == 1 and gen.uniform() < 0.3 then rows[2] = 1 end
-    labels = integers(rows, 0, shape[#shape] - 1)
+    local labels = integers(rows, 0, shape[#shape] - 1)
     local ignored -- one that is there, so that what is left is known to be less
     if gen.uniform() < 0.5 then
       ignored = labels

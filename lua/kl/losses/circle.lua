@@ -15,13 +15,19 @@ local function log_sum(x, counts)
   return sum, ops.any(counts, -1)
 end
 
-local function column(what, labels, n)
+local function refuse(what, labels, embeddings)
+  errors.fail("circle: %s of shape %s does not fit %s of shape %s: labels (n) and embeddings (n, d) expected",
+    what == "y_true" and what or "ref_labels", core.shape_text(labels), what == "y_true" and "y_pred" or "ref_embeddings",
+    core.shape_text(embeddings))
+end
+
+--- The labels of embeddings as a column (n, 1) of integers.
+local function column(what, labels, embeddings)
+  local n = core.length(embeddings, 1)
   if labels.dtype ~= "int32" and labels.dtype ~= "int64" then labels = ops.cast(labels, "int32") end
   local ok = labels.ndim == 1 or labels.ndim == 2 and core.length(labels, 2) == 1
   if ok and n and core.length(labels, 1) then ok = core.length(labels, 1) == n end
-  if not ok then
-    errors.fail("circle: %s of shape %s must be one label for each of %s embeddings", what, core.shape_text(labels), n or "the")
-  end
+  if not ok then refuse(what, labels, embeddings) end
   return labels.ndim == 1 and ops.expand_dims(labels, -1) or labels
 end
 
@@ -32,9 +38,7 @@ end
 ---@return kl.Tensor, kl.Tensor # (n), and which of them are above 0: only those count in a mean
 local function circle(y_true, y_pred, ref_labels, ref_embeddings, remove_diagonal, gamma, margin)
   y_true, y_pred = Loss.as_floats(y_true, y_pred)
-  if y_pred.ndim ~= 2 then
-    errors.fail("circle: y_pred must be embeddings of shape (n, d), got shape %s", core.shape_text(y_pred))
-  end
+  if y_pred.ndim ~= 2 then refuse("y_true", y_true, y_pred) end
   if (ref_labels == nil) ~= (ref_embeddings == nil) then errors.fail("circle: ref_labels and ref_embeddings belong together") end
   local references = y_pred
   if ref_embeddings ~= nil then
@@ -45,8 +49,8 @@ local function circle(y_true, y_pred, ref_labels, ref_embeddings, remove_diagona
         core.shape_text(y_pred))
     end
   end
-  local labels = column("y_true", y_true, core.length(y_pred, 1))
-  local others = ops.transpose(ref_labels == nil and labels or column("ref_labels", ref_labels, core.length(references, 1)))
+  local labels = column("y_true", y_true, y_pred)
+  local others = ops.transpose(ref_labels == nil and labels or column("ref_labels", ref_labels, references))
   local same = ops.equal(labels, others)
   local positive, negative = same, ops.logical_not(same)
   if remove_diagonal then

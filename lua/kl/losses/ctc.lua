@@ -27,13 +27,10 @@ end
 --- state is reached from itself, from the one before it, or over a blank from the label before, if that is another label.
 family.add("CTC", "ctc", function(y_true, y_pred)
   y_true, y_pred = Loss.as_floats(y_true, y_pred)
-  if y_true.ndim ~= 2 or y_pred.ndim ~= 3 then
-    errors.fail("ctc: y_true of shape (n, labels) and y_pred of shape (n, time, classes) expected, got %s and %s",
-      core.shape_text(y_true), core.shape_text(y_pred))
-  end
   local n, count, times = core.length(y_pred, 1), core.length(y_true, 2), core.length(y_pred, 2)
-  if core.length(y_true, 1) ~= n or not n or not count or not times or times == 0 then
-    errors.fail("ctc: y_true of shape %s does not fit y_pred of shape %s", core.shape_text(y_true), core.shape_text(y_pred))
+  if y_true.ndim ~= 2 or y_pred.ndim ~= 3 or core.length(y_true, 1) ~= n or not n or not count or not times or times == 0 then
+    errors.fail("ctc: y_true of shape %s does not fit y_pred of shape %s: (n, labels) and (n, time, classes) expected",
+      core.shape_text(y_true), core.shape_text(y_pred))
   end
   if y_true.dtype ~= "int32" then y_true = ops.cast(y_true, "int32") end
   local blanks = ops.zeros_like(y_true)
