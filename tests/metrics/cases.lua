@@ -204,6 +204,13 @@ draws.FalsePositives, draws.TrueNegatives, draws.FalseNegatives = draws.TruePosi
 -- For these Keras takes no weights but those per sample, or flattens them.
 local only_batch = {F1Score = true, FBetaScore = true}
 local flat_only = {IoU = true, MeanIoU = true, OneHotIoU = true, OneHotMeanIoU = true, BinaryIoU = true}
+local no_column = {AUC = true, Precision = true, Recall = true} -- where predictions are (n)
+for _, a in ipairs{"True", "False"} do
+  for _, b in ipairs{"Positives", "Negatives"} do no_column[a .. b] = true end
+end
+for _, name in ipairs{"SensitivityAtSpecificity", "SpecificityAtSensitivity", "PrecisionAtRecall", "RecallAtPrecision"} do
+  no_column[name] = true
+end
 local whole_weights = {MeanIoU = true, OneHotIoU = true, OneHotMeanIoU = true, BinaryIoU = true}
 
 local function weight_of(name, weighting, n, full)
@@ -211,6 +218,7 @@ local function weight_of(name, weighting, n, full)
   if only_batch[name] then return numbers({n}, 0, 2) end
   if flat_only[name] and weighting ~= "scalar" then weighting = "full" end
   if whole_weights[name] then return weighting == "scalar" and 2 or integers(full, 0, 3) end
+  if no_column[name] and #full == 1 and weighting == "column" then weighting = "batch" end
   if weighting == "scalar" then return loss_cases.round(0.5 + gen.uniform()) end
   if weighting == "full" then return numbers(full, 0, 2) end
   return numbers(weighting == "column" and {n, 1} or {n}, 0, 2)

@@ -3,12 +3,7 @@ local kl = require "kl"
 local compare = require "compare"
 local serialize = require "kl.saving.serialize"
 
-local function number(x) return type(x) == "string" and tonumber((x:gsub("inf", "1e999"):gsub("nan", "-nan"))) or x end
-
-local function expected_of(x)
-  if x == "nan" then return 0 / 0 end
-  return number(x)
-end
+local special = {nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge}
 
 -- Both sides compute in float32 in another order: 1e-5 is a hundred roundings.
 local function close(case, what, got, expected)
@@ -16,26 +11,28 @@ local function close(case, what, got, expected)
     error(("%s: %s has %d elements, expected %d: %s"):format(case.object.class_name, what, #got, #expected, kl.json.encode(case)), 0)
   end
   for i = 1, #expected do
-    local e = expected_of(expected[i])
+    local e = special[expected[i]] or expected[i]
     if not compare.close(got[i], e, 1e-5, 2e-6) then
       error(("%s: %s, element %d is %.8g, expected %.8g: %s"):format(case.object.class_name, what, i, got[i], e, kl.json.encode(case)), 0)
     end
   end
 end
 
---- Runs the case with `update`, a function (metric, arguments and weight as tensors) -> result.
+--- Runs the case with `update`, a function (metric, another of the same kind, arguments and weight as tensors) -> result.
 return function(case, answer, update)
   local metric = serialize.deserialize(kl.json.decode(kl.json.encode(case.object)))
+  local other = serialize.deserialize(case.object)
   local at = 0
   for _, step in ipairs(case.updates) do
     if step.reset then
       metric:reset_state()
+      other:reset_state()
     else
       at = at + 1
       local list = {}
       for i, a in ipairs(step.arguments) do list[i] = kl.tensor(a) end
       list[#list + 1] = step.weight and kl.tensor(step.weight) or nil
-      close(case, "the result after update " .. at, compare.flat(update(metric, table.unpack(list))), answer.results[at])
+      close(case, "the result after update " .. at, compare.flat(update(metric, other, table.unpack(list))), answer.results[at])
     end
   end
   local variables = metric.variables
@@ -50,7 +47,7 @@ return function(case, answer, update)
     end
     close(case, v.path, compare.flat(v.value), expected.value)
   end
-  if metric._direction ~= answer.direction and answer.direction ~= nil then
+  if answer.direction ~= kl.json.null and metric._direction ~= answer.direction then
     error(("%s: better is %s, expected %s"):format(metric.name, metric._direction, answer.direction), 0)
   end
 end

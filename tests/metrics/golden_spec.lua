@@ -1,9 +1,7 @@
 -- Random cases of every metric over several updates with a reset between them, answered by real Keras (tests/golden/README.md):
 -- results, state and its names; and the same in recorded steps, bit for bit.
 local kl = require "kl"
-local assert = require "luassert"
 local compare = require "compare"
-local serialize = require "kl.saving.serialize"
 local cases = dofile "tests/metrics/cases.lua"
 local check = dofile "tests/metrics/check.lua"
 
@@ -14,7 +12,7 @@ for _, entry in ipairs(kl.json.decode(assert(io.open("tests/golden/keras_numbers
   table.insert(golden[name], entry)
 end
 
-local function immediate(metric, ...)
+local function immediate(metric, _, ...)
   metric:update_state(...)
   return metric:result()
 end
@@ -28,21 +26,19 @@ describe("a metric beside real Keras", function()
     it(name .. " gives the same in recorded steps, bit for bit, and in replays", function()
       for _, entry in ipairs(golden[name]) do
         for _, replay in ipairs{false, true} do
-          local other = serialize.deserialize(entry.case.object)
           local steps, built = {}, false
-          check(entry.case, entry.answer, function(metric, ...)
-            local count = select("#", ...)
-            if replay and not built then -- the state that is made at the first update cannot be made in a replay
-              built = true
+          check(entry.case, entry.answer, function(metric, other, ...)
+            if replay and not built then -- variables cannot be made in a replay
               metric:update_state(...)
               metric:reset_state()
+              built = true
             end
-            steps[count] = steps[count] or kl.jit(function(...) return immediate(metric, ...) end, {replay = replay})
-            local expected, got = immediate(other, ...), steps[count](...)
+            local count = select("#", ...)
+            steps[count] = steps[count] or kl.jit(function(...) return immediate(metric, nil, ...) end, {replay = replay})
+            local expected, got = immediate(other, nil, ...), steps[count](...)
             compare.bits(got, expected, name)
             return got
           end)
-          assert.equal(#other.variables > 0, true)
         end
       end
     end)
