@@ -30,7 +30,7 @@ describe("Mean and Sum", function()
     local cases = { -- weights, Mean's total and count, Sum's total; values {{1, 3}, {5, 7}}
       {{1, 3}, 2 + 3 * 6, 4, 4 + 3 * 12}, {{{1}, {3}}, 2 + 3 * 6, 4, 4 + 3 * 12},
       {{{1, 0}, {0, 2}}, (1 + 14) / 2, (1 + 2) / 2, 15}, -- weights of entries are averaged like the values
-      {2, 2 * 8, 4, 32},
+      {2, 2 * 4, 2, 32}, -- one weight for all: they are one sample, as in Keras
     }
     for i, case in ipairs(cases) do
       local mean, sum = metrics.Mean{}, metrics.Sum{}
