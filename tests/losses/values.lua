@@ -1,5 +1,5 @@
--- By loss class: {options, y_true, y_pred, the loss, the loss with weights {1, 3} or those that follow}, from keras-semantics 3.6; where it says
--- nothing, by hand.
+-- By loss class: {options, y_true, y_pred, the loss, the loss with weights {1, 3} or those that follow}, from keras-semantics 3.6;
+-- where it says nothing, by hand.
 local y = {{0, 1, 0}, {1, 0, 0}}
 local labels = {1, 0}
 local p = {{.2, .7, .1}, {.3, .4, .3}}

@@ -72,7 +72,8 @@ describe("AUC", function()
     raises(function() metrics.AUC{multi_label = true, num_labels = 3, label_weights = {1, 2}} end, "2 label_weights for 3 labels")
     raises(function() metrics.AUC{label_weights = {1, -2}} end, "'label_weights' must be numbers >= 0, got integer %-2")
     raises(function() metrics.AUC{label_weights = {1, 2}}({{0, 1, 1}}, {{0, 1, 1}}) end, "2 label_weights, but y_pred has shape %(1, 3%)")
-    raises(function() metrics.AUC{multi_label = true}({0, 1}, {.2, .3}) end, "y_pred must have shape %(n, labels%) with multi_label, got %(2,%)")
+    raises(function() metrics.AUC{multi_label = true}({0, 1}, {.2, .3}) end,
+      "y_pred must have shape %(n, labels%) with multi_label, got %(2,%)")
     local auc = metrics.AUC{multi_label = true}
     auc:update_state({{0, 1}}, {{.2, .3}})
     raises(function() auc:update_state({{0, 1, 1}}, {{.2, .3, .3}}) end, "must have shape %(n, 2%)")
