@@ -54,8 +54,9 @@ local function circle(y_true, y_pred, ref_labels, ref_embeddings, remove_diagona
   local same = ops.equal(labels, others)
   local positive, negative = same, ops.logical_not(same)
   if remove_diagonal then
-    local n, m = core.length(y_pred, 1), core.length(references, 1)
-    if n and m then positive = ops.logical_and(positive, ops.logical_not(ops.eye(n, m, {dtype = "bool"}))) end
+    -- counted, for in a graph the number of samples is not known yet
+    local row, line = ops.cumsum(ops.ones_like(labels, "int32"), 1), ops.cumsum(ops.ones_like(others, "int32"), 2)
+    positive = ops.logical_and(positive, ops.not_equal(row, line))
   end
   local distance = ops.maximum(1 - ops.matmul(y_pred, ops.transpose(references)), 0)
   local pull = ops.maximum(distance + margin, 0) * (distance - margin) * gamma

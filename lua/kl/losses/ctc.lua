@@ -27,16 +27,17 @@ end
 --- state is reached from itself, from the one before it, or over a blank from the label before, if that is another label.
 family.add("CTC", "ctc", function(y_true, y_pred)
   y_true, y_pred = Loss.as_floats(y_true, y_pred)
-  local n, count, times = core.length(y_pred, 1), core.length(y_true, 2), core.length(y_pred, 2)
-  if y_true.ndim ~= 2 or y_pred.ndim ~= 3 or core.length(y_true, 1) ~= n or not n or not count or not times or times == 0 then
+  local n, m, count, times = core.length(y_true, 1), core.length(y_pred, 1), core.length(y_true, 2), core.length(y_pred, 2)
+  if y_true.ndim ~= 2 or y_pred.ndim ~= 3 or n and m and n ~= m or not count or not times or times == 0 then
     errors.fail("ctc: y_true of shape %s does not fit y_pred of shape %s: (n, labels) and (n, time, classes) expected",
       core.shape_text(y_true), core.shape_text(y_pred))
   end
   if y_true.dtype ~= "int32" then y_true = ops.cast(y_true, "int32") end
   local blanks = ops.zeros_like(y_true)
-  local states = ops.pad(ops.reshape(ops.stack({blanks, y_true}, {axis = -1}), {n, 2 * count}), {{0, 0}, {0, 1}})
+  local states = ops.pad(ops.reshape(ops.stack({blanks, y_true}, {axis = -1}), {-1, 2 * count}), {{0, 0}, {0, 1}})
   local log_p = ops.log_softmax(y_pred, -1)
-  local emit = ops.take_along_axis(log_p, ops.broadcast_to(ops.expand_dims(states, 2), {n, times, 2 * count + 1}), -1)
+  local at_all_times = ops.expand_dims(states, 2) + ops.zeros_like(log_p[{ {}, {}, {1, 1} }], "int32")
+  local emit = ops.take_along_axis(log_p, at_all_times, -1)
 
   -- Over a blank only between labels that differ; from the second label on.
   local before = ops.pad(states, {{0, 0}, {2, 0}})[{ {}, {1, -3} }]

@@ -49,6 +49,19 @@ function Loss:init(given)
   end
 end
 
+--- A function that gives an object's options in the order of its params; every step calls it, so few of them make no table.
+function Loss.reader(list)
+  local n = #list
+  if n == 0 then return function() end end
+  local a, b, c = list[1].name, n > 1 and list[2].name or "", n > 2 and list[3].name or ""
+  if n <= 3 then return function(object) return rawget(object, a), rawget(object, b), rawget(object, c) end end
+  return function(object)
+    local own = {}
+    for i = 1, n do own[i] = rawget(object, list[i].name) end
+    return table.unpack(own, 1, n)
+  end
+end
+
 --- The class of a function (y_true, y_pred, ...) -> per-sample values, whose further arguments are the class's params.
 ---@param name string
 ---@param f function
@@ -57,15 +70,8 @@ function Loss.of(name, f, params)
   local cls = Loss:extend(name)
   local list = args.params(params or {})
   cls.params, cls.axis_params = list, {axis = list.by_name.axis and true or nil}
-  if #list == 0 then
-    function cls:call(y_true, y_pred) return f(y_true, y_pred) end
-  else
-    function cls:call(y_true, y_pred)
-      local own = {}
-      for i = 1, #list do own[i] = rawget(self, list[i].name) end
-      return f(y_true, y_pred, table.unpack(own, 1, #list))
-    end
-  end
+  local read = Loss.reader(list)
+  function cls:call(y_true, y_pred) return f(y_true, y_pred, read(self)) end
   return cls
 end
 

@@ -101,15 +101,8 @@ function MeanMetricWrapper.of(name, f, params, direction, takes_labels)
   local list = args.params(params or {})
   cls.params, cls.axis_params = list, {axis = list.by_name.axis and true or nil}
   cls._direction, cls.takes_labels = direction, takes_labels or false
-  if #list == 0 then
-    function cls:fn(y_true, y_pred) return f(y_true, y_pred) end
-  else
-    function cls:fn(y_true, y_pred)
-      local own = {}
-      for i = 1, #list do own[i] = rawget(self, list[i].name) end
-      return f(y_true, y_pred, table.unpack(own, 1, #list))
-    end
-  end
+  local read = Loss.reader(list)
+  function cls:fn(y_true, y_pred) return f(y_true, y_pred, read(self)) end
   return cls
 end
 
