@@ -10,7 +10,7 @@ LIB_PKGS = hdf5 libzip libcjson zlib libpng libjpeg libprotobuf-c
 PKGS = lua5.4 $(LIB_PKGS)
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE $(WARNINGS) $(OPT) -fPIC -ffp-contract=off -fvisibility=default -fno-math-errno \
-	-Isrc $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
+	-Isrc -I$(BUILD)/gen $(shell pkg-config --cflags $(PKGS)) $(CFLAGS)
 LIBS = $(shell pkg-config --libs $(PKGS)) -lm -ldl -lpthread
 ifneq ($(SANITIZE),)
 CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
@@ -19,7 +19,7 @@ endif
 
 # Kernels: each of these files is compiled once per instruction set.
 ISA_SRC = $(addprefix src/device/cpu/,elementwise.c math.c compare.c check.c reduce.c scan.c softmax.c movement.c index.c \
-	create.c matmul.c random.c optimizer.c peak.c kernels.c)
+	sort.c create.c matmul.c random.c optimizer.c peak.c kernels.c)
 ISAS = baseline avx2 avx512
 FLAGS_baseline = -DKL_ISA_BASELINE
 FLAGS_avx2 = -DKL_ISA_AVX2 -mavx2 -mfma
@@ -33,7 +33,10 @@ LUA_SRC = $(shell find lua -name '*.lua' | LC_ALL=C sort)
 
 object = $(patsubst src/%.c,$(BUILD)/obj/%.o,$(1))
 ISA_OBJ = $(foreach isa,$(ISAS),$(patsubst src/%.c,$(BUILD)/obj/%.$(isa).o,$(ISA_SRC)))
-LIB_OBJ = $(call object,$(LIB_SRC)) $(ISA_OBJ)
+# C of the messages in src/io/*.proto, by protoc-c; not ours, so its warnings are off.
+PROTO_SRC = $(patsubst src/%.proto,$(BUILD)/gen/%.pb-c.c,$(wildcard src/io/*.proto))
+PROTO_OBJ = $(patsubst $(BUILD)/gen/%.c,$(BUILD)/obj/%.o,$(PROTO_SRC))
+LIB_OBJ = $(call object,$(LIB_SRC)) $(ISA_OBJ) $(PROTO_OBJ)
 BIND_OBJ = $(call object,$(BIND_SRC)) $(BUILD)/obj/modules.o
 MAIN_OBJ = $(call object,$(MAIN_SRC))
 
@@ -63,6 +66,16 @@ $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(CFLAGS_ALL) $(if $(findstring device/cpu,$<),-O3) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/%.pb-c.c: src/%.proto
+	@mkdir -p $(BUILD)/gen
+	$(say) PROTO $<
+	$(Q)protoc-c --c_out=$(BUILD)/gen -Isrc $<
+
+$(PROTO_OBJ): $(BUILD)/obj/%.o: $(BUILD)/gen/%.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -w -MMD -MP -c -o $@ $<
+$(BUILD)/obj/io/tf_event.o: | $(PROTO_SRC)
 
 define isa_rule
 $(BUILD)/obj/%.$(1).o: src/%.c

@@ -7,6 +7,9 @@ local core = require "kl.core"
 
 local call_stack = {}
 
+-- Calls within calls: far more than nested models need or data asks for, far less than Lua's stack holds.
+local DEEPEST = 1000
+
 local stacks = setmetatable({}, {__mode = "k"}) -- {n = how many run, frames...}
 local running = coroutine.running
 
@@ -38,6 +41,7 @@ function call_stack.push(layer, training)
   local depth = stack.n + 1
   local outer, frame = stack[depth - 1], stack[depth]
   if not frame then
+    if depth > DEEPEST then call_stack.fail_too_deep(layer) end
     frame = setmetatable({depth = depth, stack = stack, shown = false}, frame_metatable)
     stack[depth] = frame
   end
@@ -77,11 +81,32 @@ function call_stack.shown_path(is_update)
 end
 core.set_layer_path(call_stack.shown_path)
 
+--- Raises because calls of layers go deeper than Lua's stack does; `layer` is the innermost.
+function call_stack.fail_too_deep(layer)
+  local stack, count, most = own_stack(), {}, layer
+  for i = 1, stack.n do
+    local l = stack[i].layer
+    count[l] = (count[l] or 0) + 1
+    if count[l] > (count[most] or 0) then most = l end
+  end
+  local what = ("layer '%s', a %s"):format(most.name, getmetatable(most).__name)
+  if (count[most] or 0) > 3 then
+    core.fail(what .. ", is called inside itself without end: does its call call itself, or a layer that holds it?")
+  end
+  core.fail(("layers are nested too deep: %s, is %d deep"):format(what, stack.n))
+end
+
 -- " (in layer a/b)" behind every error that arises while layers are called.
 core.set_error_context(function()
-  local top = call_stack.top()
+  local stack = own_stack()
+  local top = stack[stack.n]
   if not top then return "" end
-  return (" (in layer '%s', a %s)"):format(call_stack.path(), getmetatable(top.layer).__name)
+  local path = call_stack.path()
+  if stack.n > 16 then
+    local function name(i) return stack[i].layer.name end
+    path = ("%s/%s/.../%s/%s"):format(name(1), name(2), name(stack.n - 1), name(stack.n))
+  end
+  return (" (in layer '%s', a %s)"):format(path, getmetatable(top.layer).__name)
 end)
 
 return call_stack

@@ -40,8 +40,9 @@ local function walk(inputs, outputs)
     local origin = core.origin(t)
     if not origin or finished[origin] then return end
     finished[origin] = true
-    if origin.layer and not first_seen[origin.layer] then
-      first_seen[origin.layer] = count
+    local operation = origin.layer or origin
+    if not first_seen[operation] then
+      first_seen[operation] = count
       count = count + 1
     end
     if not is_input[t] then
@@ -57,14 +58,15 @@ local function walk(inputs, outputs)
   return order, first_seen
 end
 
---- The layers as Keras lists them: by depth (distance from the outputs), deepest first, then by first_seen.
-local function list_layers(order, first_seen, inputs, is_input_origin)
-  local depth_of, layer_depth = {}, {}
+--- The layers and bare operations (their origins) as Keras lists them: by depth (distance from the outputs), deepest first,
+--- then by first_seen.
+local function list_operations(order, first_seen, inputs, is_input_origin)
+  local depth_of, operation_depth = {}, {}
   for i = #order, 1, -1 do
     local origin = order[i]
-    local depth = math.max(depth_of[origin] or 0, origin.layer and layer_depth[origin.layer] or 0)
-    depth_of[origin] = depth
-    if origin.layer then layer_depth[origin.layer] = depth end
+    local operation = origin.layer or origin
+    local depth = math.max(depth_of[origin] or 0, operation_depth[operation] or 0)
+    depth_of[origin], operation_depth[operation] = depth, depth
     if not is_input_origin[origin] then
       for _, leaf in ipairs(needs(origin)) do
         local from = core.origin(leaf)
@@ -74,23 +76,23 @@ local function list_layers(order, first_seen, inputs, is_input_origin)
   end
   for _, t in ipairs(inputs) do -- inputs that no output needs
     local origin = core.origin(t)
-    if origin.layer and not layer_depth[origin.layer] then
-      layer_depth[origin.layer], first_seen[origin.layer] = 0, -1
+    if origin.layer and not operation_depth[origin.layer] then
+      operation_depth[origin.layer], first_seen[origin.layer] = 0, -1
     end
   end
-  local layers = {}
-  for layer in pairs(layer_depth) do layers[#layers + 1] = layer end
+  local operations = {}
+  for operation in pairs(operation_depth) do operations[#operations + 1] = operation end
   local serial = {}
   for i, t in ipairs(inputs) do
     local origin = core.origin(t)
     if origin.layer then serial[origin.layer] = i end
   end
-  table.sort(layers, function(a, b)
-    if layer_depth[a] ~= layer_depth[b] then return layer_depth[a] > layer_depth[b] end
+  table.sort(operations, function(a, b)
+    if operation_depth[a] ~= operation_depth[b] then return operation_depth[a] > operation_depth[b] end
     if first_seen[a] ~= first_seen[b] then return first_seen[a] < first_seen[b] end
     return (serial[a] or 0) < (serial[b] or 0)
   end)
-  return layers
+  return operations
 end
 
 --- Replaces every symbolic tensor of a structure by the number of its slot, wrapped so that it is no other leaf.
@@ -129,7 +131,12 @@ function functional.capture(inputs, outputs)
   end
   local order, first_seen = walk(input_leaves, output_leaves)
   local g = setmetatable({inputs = inputs, outputs = outputs, input_leaves = input_leaves, output_leaves = output_leaves}, Graph)
-  g.layers = list_layers(order, first_seen, input_leaves, is_input_origin)
+  g.operations, g.layers = {}, {}
+  for _, operation in ipairs(list_operations(order, first_seen, input_leaves, is_input_origin)) do
+    local is_layer = getmetatable(operation) ~= nil
+    if is_layer or not is_input_origin[operation] then table.insert(g.operations, operation) end
+    if is_layer then table.insert(g.layers, operation) end
+  end
   local by_name = {}
   for _, layer in ipairs(g.layers) do
     if by_name[layer.name] then
@@ -212,6 +219,9 @@ function Graph:calls_by_layer()
   return calls
 end
 
+--- The symbolic tensors a node of this graph (an origin) is made from, in their order.
+functional.needs = needs
+
 --- Names of the inputs: those of their layers.
 function Graph:input_names()
   local list = {}
@@ -220,6 +230,33 @@ function Graph:input_names()
     list[i] = origin.layer and origin.layer.name or ("input_%d"):format(i)
   end
   return list
+end
+
+--- The nodes behind what a table of the graph shows: for each operation its calls here, in the order they were made; where a
+--- tensor comes from as operation, node (from 0) and place among that node's outputs (from 0); and a name for each operation,
+--- of a bare one that of the op, numbered.
+---@return table<table, table[]>, fun(t: kl.Tensor): table, integer, integer, table<table, string>
+function Graph:nodes()
+  local calls, names, taken = self:calls_by_layer(), {}, {}
+  for _, layer in ipairs(self.layers) do names[layer], taken[layer.name] = layer.name, true end
+  for _, operation in ipairs(self.operations) do
+    if not names[operation] then
+      local name, n = operation.op, 0
+      while taken[name] do
+        n = n + 1
+        name = ("%s_%d"):format(operation.op, n)
+      end
+      names[operation], taken[name], calls[operation] = name, true, {operation}
+    end
+  end
+  local place = {}
+  for operation, list in pairs(calls) do
+    for i, origin in ipairs(list) do place[origin] = {operation, i - 1} end
+  end
+  return calls, function(t)
+    local origin, index = core.origin(t)
+    return place[origin][1], place[origin][2], index
+  end, names
 end
 
 --- Names of the outputs: those of the layers that made them; a table of outputs has its own.

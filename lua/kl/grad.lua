@@ -68,6 +68,115 @@ function Tape:gradient(target, sources, options)
   return list and results or tree.pack(sources, results)
 end
 
+local jacobian_params = args.params{{"unconnected_gradients", "none"}}
+
+local function read_unconnected(what, options)
+  local o = args.read(what, jacobian_params, options)
+  if o.unconnected_gradients ~= "none" and o.unconnected_gradients ~= "zero" then
+    errors.fail("%s: unconnected_gradients must be \"none\" or \"zero\", got %s", what, errors.show(o.unconnected_gradients))
+  end
+  return o.unconnected_gradients == "zero"
+end
+
+--- A tensor or variable whose shape is known.
+local function check_known(what, role, t)
+  if not core.kind(t) then
+    errors.fail("%s: %s must be one tensor or variable, got %s", what, role, errors.show(t))
+  end
+  if not core.size(t) then
+    errors.fail("%s: %s has a shape that is not known, %s", what, role, core.shape_text(t))
+  end
+  return t
+end
+
+local function joined_shape(what, ...)
+  local shape = {}
+  for _, part in ipairs{...} do table.move(part, 1, #part, #shape + 1, shape) end
+  if #shape > 8 then errors.fail("%s: the result would have %d axes, the largest rank is 8", what, #shape) end
+  return shape
+end
+
+--- One sweep of the tape for each element of a target whose shape is `inner`, and `target`'s without the axes that come
+--- first: {gradients by source} per element.  The tape's nodes are those of the beginning in every sweep, though a
+--- persistent tape may record what the sweeps do; afterwards it is as if one gradient had been asked.
+local function sweep_elements(tape, target, inner, sources)
+  local n, rows = 1, {}
+  for _, length in ipairs(inner) do n = n * length end
+  local nodes = tape:_count()
+  if n == 0 then rows[1] = Tape._gradient(tape, {target}, sources, {}, nodes) end -- which paths there are
+  local positions = ops.arange(n)
+  for i = 1, n do -- the element's number is a scalar of the graph: a step does the same for each
+    local chosen = ops.reshape(ops.cast(ops.equal(positions, i - 1), target.dtype), inner)
+    rows[i] = Tape._gradient(tape, {target}, sources, {chosen}, nodes)
+  end
+  tape:_use()
+  return n, rows
+end
+
+--- The gradients by one source, along a new axis; false where there is no path.
+local function stack_rows(n, rows, s, source, axis)
+  local list, found = {}, false
+  for i, row in ipairs(rows) do
+    list[i], found = row[s], found or row[s] ~= false
+  end
+  if not found then return false end
+  for i, g in ipairs(list) do list[i] = g or ops.zeros_like(source) end
+  if n == 0 then return ops.zeros{0, dtype = source.dtype} end
+  return ops.stack(list, axis)
+end
+
+--- The derivative of every element of `target` by every element of the sources: of shape target's shape followed by the
+--- source's, in the structure of sources.  Takes one reverse sweep for each element of target, and the place of one
+--- gradient.  Where no path leads from a source to the target: as tape:gradient.
+---@param target kl.Tensor
+---@param options? table # unconnected_gradients = "none" or "zero"
+function Tape:jacobian(target, sources, options)
+  local what = "jacobian"
+  local zeros = read_unconnected(what, options)
+  if sources == nil then errors.fail("jacobian: source (a tensor, a variable or a structure) expected, got nil") end
+  check_known(what, "the target", target)
+  local leaves, shapes, results = tree.flatten(sources), {}, {}
+  for i, source in ipairs(leaves) do
+    check_known(what, "source " .. i, source)
+    shapes[i] = joined_shape(what, target.shape, source.shape)
+  end
+  local n, rows = sweep_elements(self, target, target.shape, leaves)
+  for i, source in ipairs(leaves) do
+    local g = stack_rows(n, rows, i, source, 1)
+    if g then
+      results[i] = ops.reshape(g, shapes[i])
+    else
+      results[i] = zeros and ops.zeros{shapes[i], dtype = source.dtype}
+    end
+  end
+  if tree.is_leaf(sources) then return results[1] or nil end
+  return tree.pack(sources, results)
+end
+
+--- The Jacobian of each example by itself: target (b, ...t) and source (b, ...s) give (b, ...t, ...s).  Each example of
+--- target must depend on its own example of source only: the sum over the batch is differentiated, so one reverse sweep
+--- for each element of t is enough.  nil where there is no path.
+---@param target kl.Tensor
+---@param source kl.Tensor
+---@param options? table # unconnected_gradients = "none" or "zero"
+function Tape:batch_jacobian(target, source, options)
+  local what = "batch_jacobian"
+  local zeros = read_unconnected(what, options)
+  check_known(what, "the target", target)
+  check_known(what, "the source", source)
+  local of, by = target.shape, source.shape
+  if #of == 0 or #by == 0 or of[1] ~= by[1] then
+    errors.fail("batch_jacobian: target of shape %s and source of shape %s must have a first axis of the same length",
+      core.shape_text(target), core.shape_text(source))
+  end
+  local inner = {table.unpack(of, 2)}
+  local shape = joined_shape(what, of, {table.unpack(by, 2)})
+  local n, rows = sweep_elements(self, target, inner, {source})
+  local g = stack_rows(n, rows, 1, source, 2)
+  if g then return ops.reshape(g, shape) end
+  return zeros and ops.zeros{shape, dtype = source.dtype} or nil
+end
+
 --- Gives a function its own gradient.  `f` returns its value (a tensor or a list) and a function that gets one upstream
 --- gradient per value and returns one gradient per tensor argument (a single one, or a list; false for none).  If f reads
 --- variables, that function gets them as a last argument, a list, and returns their gradients as a second list.

@@ -34,6 +34,9 @@ kl.callbacks = require "kl.callbacks"
 kl.plot = require "kl.plot"
 kl.data = require "kl.data"
 kl.datasets = require "kl.datasets"
+kl.summary = require "kl.summary"
+
+kl.utils = require "kl.utils"
 
 kl.models = {load_model = function(...) return require "kl.saving".load_model(...) end, Model = kl.Model, Sequential = kl.Sequential}
 kl.register = function(...) return require "kl.saving.serialize".register(...) end

@@ -46,6 +46,8 @@ function Layer.__setup(object, ...)
   rawset(object, "autocast", true)
   rawset(object, "activity_regularizer", false)
   rawset(object, "_generators", false)
+  rawset(object, "_hooks", false)
+  rawset(object, "_seen_shapes", false)
 end
 
 function Layer.__ready(object)
@@ -104,116 +106,8 @@ function Layer:_scope()
   return (call_stack.push(self))
 end
 
-local weight_params = args.params{{"name"}, {"shape", {}}, {"initializer"}, {"dtype"}, {"trainable", true},
-  {"regularizer"}, {"constraint"}}
-
---- A new variable of this layer.
----@param given table # name, shape, initializer (glorot_uniform for floats, zeros otherwise), dtype, trainable, regularizer, constraint
----@return kl.Variable
-function Layer:add_weight(given)
-  local o = args.read("add_weight", weight_params, given)
-  if self.built and not self._building then
-    errors.fail("%s: weights are made in init or build; this layer is built", self.name)
-  end
-  local shape = {}
-  for i = 1, #o.shape do
-    shape[i] = o.shape[i]
-    if math.type(shape[i]) ~= "integer" then
-      errors.fail("add_weight: axis %d of the shape of '%s' must be an integer, got %s", i, tostring(o.name),
-        errors.show(shape[i]))
-    end
-  end
-  local dtype = o.dtype or self.compute_dtype
-  local initializers = require "kl.initializers"
-  local initializer = initializers.get(o.initializer or (dtype:find("float") and "glorot_uniform" or "zeros"))
-  local name = o.name or "variable"
-  local scope <close> = self:_scope()
-  local value = core.outside(initializer, shape, dtype, call_stack.path(true) .. "/" .. name)
-  local regularizer = o.regularizer and require "kl.regularizers".get(o.regularizer)
-  local constraint = o.constraint and require "kl.constraints".get(o.constraint)
-  local v = require "kl.variable".new(value, {name = name, path = call_stack.path() .. "/" .. name,
-    trainable = o.trainable, regularizer = regularizer, constraint = constraint})
-  if not self._trainable then v.trainable = false end
-  table.insert(self._weights, v)
-  local _ = scope
-  return v
-end
-
-Layer.member_lists = {"_weights"}
-
---- Trainable before non-trainable, as declared.
-function Layer.order_variables(own)
-  local list = {}
-  for pass = 1, 2 do
-    for _, v in ipairs(own) do
-      if v.declared_trainable == (pass == 1) then list[#list + 1] = v end
-    end
-  end
-  return list
-end
-
---- Of a frozen layer nothing is trainable, whatever is inside.
-function Layer.get:trainable_variables() return self._trainable and Module.get.trainable_variables(self) or {} end
-function Layer.get:non_trainable_variables()
-  return self._trainable and Module.get.non_trainable_variables(self) or self.variables
-end
-
-Layer.get.weights = Module.get.variables
-Layer.get.trainable_weights = Layer.get.trainable_variables
-Layer.get.non_trainable_weights = Layer.get.non_trainable_variables
-
-function Layer.get:trainable() return self._trainable end
-
---- Freezes or thaws this layer and all inside.
-function Layer.set:trainable(value)
-  args.check("trainable", value, "boolean")
-  local census = self:_census()
-  for _, module in ipairs(census.modules) do
-    if class.is(module, Layer) then module._trainable = value end
-  end
-  for _, v in ipairs(census.variables) do v.trainable = value and v.declared_trainable end
-end
-
---- The values of all weights, in their order: tensors that do not change when the layer is trained on.
----@return kl.Tensor[]
-function Layer:get_weights()
-  local values = {}
-  for i, w in ipairs(self.weights) do values[i] = w.value end
-  return values
-end
-
---- Sets all weights; count and shapes must fit.
----@param values any[]
-function Layer:set_weights(values)
-  local weights = self.weights
-  if #values ~= #weights then
-    errors.fail("set_weights: layer '%s' has %d weights, got %d values", self.name, #weights, #values)
-  end
-  local tensors = {}
-  for i, w in ipairs(weights) do
-    local t = core.tensor(values[i], w.dtype)
-    if not core.same_shape(t, w) then
-      errors.fail("set_weights: weight %d, '%s', has shape %s, got %s", i, w.path, core.shape_text(w), core.shape_text(t))
-    end
-    tensors[i] = t
-  end
-  for i, w in ipairs(weights) do w:assign(tensors[i]) end
-end
-
---- Number of numbers in the weights.
----@return integer
-function Layer:count_params()
-  if not self.built then
-    errors.fail("count_params: layer '%s' is not built yet: call it, or build it with a shape", self.name)
-  end
-  local n = 0
-  for _, w in ipairs(self.weights) do
-    local m = 1
-    for _, d in ipairs(w.shape) do m = m * d end
-    n = n + m
-  end
-  return n
-end
+require "kl.layer_weights"(Layer)
+require "kl.layer_hooks"(Layer)
 
 -- Layers that hold losses of their last call.
 local loss_holders = setmetatable({}, {__mode = "k"})
@@ -278,6 +172,12 @@ local function normalize_shape(shape)
 end
 Layer._normalize_shape = normalize_shape
 
+--- An error of what ran inside goes on; that of Lua's own stack says nothing to a user.
+local function raise_again(self, message)
+  if type(message) == "string" and message:find("stack overflow", 1, true) then call_stack.fail_too_deep(self) end
+  error(message, 0)
+end
+
 --- Builds once, in the layer's own name scope and outside of any graph that is being built.
 function Layer:_build_once(shape)
   if self.built then return end
@@ -288,7 +188,7 @@ function Layer:_build_once(shape)
   self._building = false
   if not ok then
     for i = #self._weights, before + 1, -1 do self._weights[i] = nil end -- the next call builds anew
-    error(message, 0)
+    raise_again(self, message)
   end
   self.built = true
   local _ = scope
@@ -299,6 +199,7 @@ local function shapes_of(inputs)
 end
 
 local no_axes = {}
+local shapes_metatable = {__name = "shape of an output"} -- makes it a leaf
 
 --- rank: of the one tensor that the inputs t are; nil if they are a structure.
 local function check_spec(self, spec, t, rank)
@@ -356,13 +257,27 @@ local function run_call(self, inputs, options)
   return outputs
 end
 
+--- What the first call got and gave, for summaries and pictures: shapes and dtypes, with the batch axis left open.  Set raw: no
+--- walk looks here.
+local function note_shapes(self, inputs, outputs)
+  local first = tree.flatten(inputs)[1]
+  local batch = core.kind(first) and core.length(first, 1)
+  local function shape_of(leaf)
+    if not core.kind(leaf) then return false end
+    local shape = leaf.shape
+    if shape[1] == batch then shape[1] = false end
+    return setmetatable({shape = shape, dtype = leaf.dtype}, shapes_metatable)
+  end
+  rawset(self, "_seen_shapes", {inputs = tree.map(shape_of, inputs), outputs = tree.map(shape_of, outputs)})
+end
+
 --- On tensors without values: what `call` gives decides shapes and dtypes, the outputs are those of one new node.
 local function call_symbolic(self, inputs, options, given)
   local depth = core.building_depth()
   core.building(depth + 1)
   local ok, outputs = pcall(run_call, self, inputs, options)
   core.building(depth)
-  if not ok then error(outputs, 0) end
+  if not ok then raise_again(self, outputs) end
   if depth > 0 then return outputs end
   local origin = {layer = self, inputs = inputs, options = given or false, serial = core.next_serial()}
   local index = -1
@@ -401,8 +316,15 @@ function Layer:__call(inputs, given)
       if key ~= "training" then options[key] = value end
     end
   end
-  if symbolic then return call_symbolic(self, inputs, options, given) end
-  local outputs = run_call(self, inputs, options)
+  local outputs
+  if symbolic then
+    outputs = call_symbolic(self, inputs, options, given)
+    if not self._seen_shapes then note_shapes(self, inputs, outputs) end
+    return outputs
+  end
+  outputs = run_call(self, inputs, options)
+  if not self._seen_shapes then note_shapes(self, inputs, outputs) end
+  if self._hooks and core.building_depth() == 0 then outputs = self:_run_hooks(inputs, outputs) end
   if self.activity_regularizer and core.building_depth() == 0 then
     for _, leaf in ipairs(tree.flatten(outputs)) do
       self:add_loss(self.activity_regularizer(leaf) / leaf.shape[1])
@@ -422,6 +344,14 @@ end
 --- The symbolic tensors of the first call of this layer in a functional graph.
 function Layer.get:input() return first_call(self, "input").inputs end
 function Layer.get:output() return first_call(self, "output").outputs end
+
+--- What the layer takes and gives, as far as it is known: two structures of {shape, dtype}, of its first call in a functional
+--- graph, else of its first call; nil before any.
+function Layer:_known_ends()
+  local origin, seen = self._calls[1], self._seen_shapes or {}
+  if origin then return not origin.is_input and origin.inputs or nil, origin.outputs end
+  return seen.inputs, seen.outputs
+end
 
 --- A random generator of this layer, by its place in the running path.
 function Layer:_generator(seed)

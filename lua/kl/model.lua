@@ -139,6 +139,12 @@ for _, part in ipairs{"kl.training.compile", "kl.training.steps", "kl.training.f
   for name, f in pairs(require(part).get or {}) do Model.get[name] = f end
 end
 
+--- Prints a table of the layers: name, output shape, number of parameters; of a graph that is no plain chain, what each is
+--- connected to; and the totals.
+---@param options? table # line_length = 88 (108 of a graph), positions = where columns end (parts of 1, or columns), print_fn = a
+--- function that gets the whole text, expand_nested = false, show_trainable = false, layer_range = {first name, last name}
+function Model:summary(options) require "kl.model_summary".show(self, options) end
+
 --- Writes the whole model: `.keras` or `.h5`, by extension.
 function Model:save(path, options) return require "kl.saving".save_model(self, path, options) end
 --- Writes or reads the weights (`.weights.h5`); the optimizer's state too if the model is compiled.

@@ -134,6 +134,24 @@ random.bernoulli = define("kl.random.bernoulli", {"shape", {"p", 0.5}, {"dtype",
     return prim.random_bernoulli(key_for(shape, given), shape, p, dtype)
   end)
 
+--- Draws of classes: for each row of unnormalized log-probabilities (n, classes) num_samples classes from 0, shape (n, num_samples).
+--- The largest of logits plus Gumbel noise is such a draw (Gumbel 1954).
+random.categorical = define("kl.random.categorical", {"logits", {"num_samples", 1}, {"dtype", "int32"}, {"seed"}},
+  function(logits, num_samples, dtype, given)
+    if not core.kind(logits) then logits = core.tensor(logits, "float32") end
+    if logits.ndim ~= 2 then
+      errors.fail("kl.random.categorical: logits of shape (n, classes) expected, got %s", core.shape_text(logits))
+    end
+    if math.type(num_samples) ~= "integer" or num_samples < 1 then
+      errors.fail("kl.random.categorical: 'num_samples' must be a positive integer, got %s", errors.show(num_samples))
+    end
+    local shape = {logits.shape[1], num_samples, logits.shape[2]}
+    local u = prim.random_uniform(key_for(shape, given), shape, 0.0, 1.0, "float32")
+    local tiny = 1.1754943508222875e-38 -- u may be 0, and its logarithm not
+    local noise = prim.negative(prim.log(prim.negative(prim.log(prim.maximum(u, tiny)))))
+    return prim.cast(prim.argmax(prim.add(prim.expand_dims(logits, 2), noise), -1), dtype)
+  end)
+
 --- The numbers 0 to n - 1 in random order (int32).
 random.permutation = define("kl.random.permutation", {"n", {"seed"}}, function(n, given)
   return prim.random_permutation(random.resolve(given):next(n), n)

@@ -201,6 +201,9 @@ void kl_bind_open_json(lua_State *L, int core);
 /* process.c: core.run_program */
 void kl_bind_open_process(lua_State *L, int core);
 
+/* summary.c: event files of TensorBoard */
+void kl_bind_open_summary(lua_State *L, int core);
+
 /* profile.c */
 void kl_bind_open_profile(lua_State *L, int core);
 

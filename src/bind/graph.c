@@ -126,13 +126,23 @@ static int logits(lua_State *L) {
   return 2;
 }
 
+/* core.set_logits(t, logits, of): from now on `logits` is what t is the softmax or sigmoid of, whichever `of` was. */
+static int set_logits(lua_State *L) {
+  kl_bind_enter(L);
+  kl_tensor *t = kl_bind_check_tensor(L, 1), *linked = kl_bind_check_tensor(L, 2), *of = kl_bind_check_tensor(L, 3);
+  kl_tensor_retain(linked);
+  kl_tensor_release(t->logits);
+  t->logits = linked;
+  t->logits_op = of->logits_op;
+  return 0;
+}
+
 void kl_bind_open_graph(lua_State *L, int core) {
   static const luaL_Reg functions[] = {
-      {"symbolic", new_symbolic},   {"origin", origin},
-      {"is_symbolic", is_symbolic}, {"reapply", reapply},
-      {"building", building},       {"building_depth", building_depth},
-      {"next_serial", next_serial}, {"logits", logits},
-      {"outside", outside},         {NULL, NULL},
+      {"symbolic", new_symbolic},   {"origin", origin},     {"is_symbolic", is_symbolic},
+      {"reapply", reapply},         {"building", building}, {"building_depth", building_depth},
+      {"next_serial", next_serial}, {"logits", logits},     {"outside", outside},
+      {"set_logits", set_logits},   {NULL, NULL},
   };
   lua_pushvalue(L, core);
   luaL_setfuncs(L, functions, 0);

@@ -170,6 +170,13 @@ static int gradients_fit(lua_State *L) {
   return 1;
 }
 
+/* core.may_read(): asking for a value is no error here; it is in a step that is to be replayed. */
+static int may_read(lua_State *L) {
+  kl_bind_enter(L);
+  lua_pushboolean(L, kl_context_now->recorder == NULL || !kl_context_now->recorder->no_reads);
+  return 1;
+}
+
 void kl_bind_open_query(lua_State *L, int core) {
   static const luaL_Reg functions[] = {
       {"traits", traits},
@@ -182,6 +189,7 @@ void kl_bind_open_query(lua_State *L, int core) {
       {"trainable", trainable},
       {"any_has", any_has},
       {"gradients_fit", gradients_fit},
+      {"may_read", may_read},
       {NULL, NULL},
   };
   lua_pushvalue(L, core);

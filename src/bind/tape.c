@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/size.h"
 #include "bind/bind.h"
 #include "grad/foreign.h"
 #include "grad/sweep.h"
@@ -331,11 +332,28 @@ static int watched_variables(lua_State *L) {
   return 1;
 }
 
-/* core.gradient(tape, targets, sources, seeds): lists; seeds may hold false.  Returns the list of gradients, false
- * where there is no path. */
+/* tape:_count(): the nodes it has.  tape:_use(): after gradients of its first nodes. */
+static int count_nodes(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)kl_tape_node_count(check_tape(L, 1)));
+  return 1;
+}
+static int use(lua_State *L) {
+  kl_tape *tape = check_tape(L, 1);
+  kl_tape_use(tape);
+  if (!kl_tape_is_persistent(tape)) {
+    kl_tape_stop(tape);
+    kl_tape_drop_nodes(tape);
+    forget_rules(L);
+  }
+  return 0;
+}
+
+/* core.gradient(tape, targets, sources, seeds, nodes): lists; seeds may hold false.  Returns the list of gradients,
+ * false where there is no path.  With `nodes` only the first ones are swept, and the tape is not used up. */
 int kl_bind_gradient(lua_State *L) {
   kl_tape *tape = check_tape(L, 1);
   int ntargets, nsources, nseeds;
+  lua_settop(L, 5);
   kl_bind_enter(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_checktype(L, 3, LUA_TTABLE);
@@ -355,16 +373,21 @@ int kl_bind_gradient(lua_State *L) {
     kl_tape_stop(tape);
   }
   kl_tensor **weights = nseeds == 0 ? NULL : seeds;
-  kl_status status = kl_sweep_new(tape, ntargets, targets, weights, nsources, sources, slot);
+  const bool last = lua_isnoneornil(L, 5);
+  int64_t nodes = kl_tape_node_count(tape);
+  nodes = last ? nodes : kl_min_i64(nodes, luaL_checkinteger(L, 5));
+  kl_status status = kl_sweep_new(tape, nodes, ntargets, targets, weights, nsources, sources, slot);
   if (kl_bind_retry(L, status)) {
-    status = kl_sweep_new(tape, ntargets, targets, weights, nsources, sources, slot);
+    status = kl_sweep_new(tape, nodes, ntargets, targets, weights, nsources, sources, slot);
   }
   if (status != KL_OK) {
     return kl_bind_raise(L); /* nothing is used up yet: the tape can be asked again */
   }
-  kl_tape_use(tape);
-  if (!kl_tape_is_persistent(tape)) {
-    kl_tape_drop_nodes(tape);
+  if (last) {
+    kl_tape_use(tape);
+    if (!kl_tape_is_persistent(tape)) {
+      kl_tape_drop_nodes(tape);
+    }
   }
   kl_sweep_state state = KL_SWEEP_FOREIGN;
   while (status == KL_OK && state == KL_SWEEP_FOREIGN) {
@@ -393,7 +416,7 @@ int kl_bind_gradient(lua_State *L) {
   kl_sweep *sweep = *slot;
   *slot = NULL;
   kl_sweep_release(sweep);
-  if (!kl_tape_is_persistent(tape)) {
+  if (last && !kl_tape_is_persistent(tape)) {
     forget_rules(L);
   }
   return 1;
@@ -428,6 +451,8 @@ void kl_bind_open_tape(lua_State *L, int core) {
       {"is_recording", is_recording},
       {"is_persistent", is_persistent},
       {"_gradient", kl_bind_gradient},
+      {"_count", count_nodes},
+      {"_use", use},
       {"why", why},
       {"watched_variables", watched_variables},
       {NULL, NULL},

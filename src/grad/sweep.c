@@ -110,14 +110,14 @@ static kl_status check_target(kl_tensor *target) {
   return KL_OK;
 }
 
-kl_status kl_sweep_new(const kl_tape *tape, int ntargets, kl_tensor *const *targets, kl_tensor *const *seeds,
-                       int nsources, kl_tensor *const *sources, kl_sweep **out) {
+kl_status kl_sweep_new(const kl_tape *tape, int64_t nodes, int ntargets, kl_tensor *const *targets,
+                       kl_tensor *const *seeds, int nsources, kl_tensor *const *sources, kl_sweep **out) {
   *out = NULL;
   kl_sweep *s = kl_alloc_zero(sizeof *s);
   if (s == NULL) {
     return KL_ENOMEM;
   }
-  s->count = kl_tape_node_count(tape);
+  s->count = nodes;
   s->nsources = nsources;
   s->nodes = kl_alloc_zero((size_t)s->count * sizeof *s->nodes);
   s->sources = kl_alloc_zero((size_t)nsources * sizeof *s->sources);

@@ -14,9 +14,9 @@ typedef struct kl_sweep kl_sweep;
 typedef enum kl_sweep_state { KL_SWEEP_DONE, KL_SWEEP_FOREIGN } kl_sweep_state;
 
 /* Gradient of the sum of `targets` (each weighted by seeds[i] where that is given) with respect to the ids of
- * `sources`. The tape's nodes are retained, so the tape may be dropped. */
-kl_status kl_sweep_new(const kl_tape *tape, int ntargets, kl_tensor *const *targets, kl_tensor *const *seeds,
-                       int nsources, kl_tensor *const *sources, kl_sweep **out);
+ * `sources`, through the tape's first `nodes` nodes.  They are retained, so the tape may be dropped. */
+kl_status kl_sweep_new(const kl_tape *tape, int64_t nodes, int ntargets, kl_tensor *const *targets,
+                       kl_tensor *const *seeds, int nsources, kl_tensor *const *sources, kl_sweep **out);
 void kl_sweep_release(kl_sweep *sweep); /* NULL is allowed */
 
 /* After a failure nothing is lost: another call goes on with the input that failed. */

@@ -268,3 +268,35 @@ const kl_op kl_op_one_hot = {
     .infer = one_hot_infer,
     KL_CONSTANT("the input is an index"),
 };
+
+static const kl_param nonzero_params[] = {KL_PARAM("x", KL_TENSOR), KL_PARAM("size", KL_INT), {0}};
+
+static kl_status nonzero_infer(kl_infer *c) {
+  const kl_shape *x = &c->in[0].shape;
+  if (x->ndim == 0) {
+    return kl_fail(KL_ESHAPE, "a tensor with at least one axis expected, got one of shape ()");
+  }
+  for (int i = 0; i < x->ndim; i++) {
+    if (x->dim[i] > INT32_MAX) {
+      return kl_fail(KL_ESHAPE, "axis %d has %lld elements, more than an int32 counts", i + 1, (long long)x->dim[i]);
+    }
+  }
+  if (c->attrs[0].v[0] < 0) {
+    return kl_fail(KL_EVALUE, "'size' must be at least 0, got %lld", (long long)c->attrs[0].v[0]);
+  }
+  c->out[0] = (kl_spec){KL_INT32, {2, {x->ndim, c->attrs[0].v[0]}}};
+  return KL_OK;
+}
+
+/* How many there are must be known beforehand, as every shape must: lua/kl/ops/selection.lua counts them first. */
+const kl_op kl_op_nonzero = {
+    KL_ROW(nonzero,
+           "The positions, from 0, of the `size` elements that are not 0, in C order: (rank of x, size), a row for "
+           "each axis; another number of them is an error."),
+    .params = nonzero_params,
+    .types = KL_TYPES_BOOL,
+    .flags = KL_CHECKS,
+    .outputs = 1,
+    .infer = nonzero_infer,
+    KL_CONSTANT("the result is a position"),
+};

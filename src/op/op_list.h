@@ -106,6 +106,13 @@ KL_OP(take_along_axis)
 KL_OP(scatter_add)
 KL_OP(scatter_add_along_axis)
 KL_OP(one_hot)
+KL_OP(nonzero)
+
+/* sort: along the lines of one axis */
+KL_OP(sort)
+KL_OP(argsort)
+KL_OP(top_k)
+KL_OP(searchsorted)
 
 /* create */
 KL_OP(sequence)

@@ -72,6 +72,60 @@ describe("the ranks of targets and predictions", function()
   end)
 end)
 
+describe("a mask", function()
+  local loss = losses.MeanSquaredError{}
+  local zeros, x, middle = kl.zeros{1, 3, 1}, kl.tensor{{{5.0}, {1.0}, {13.0}}}, kl.tensor{{true, false, true}}
+
+  it("leaves entries out of the mean over all, which becomes that of the others", function()
+    near(loss(zeros, x, nil, middle), 97, "as Keras has it") -- (25 + 169) / 2
+    near(loss(zeros, x, {{1, 5, 3}}, middle), (25 + 3 * 169) / 2, "with weights")
+    near(loss(zeros, x, nil, kl.tensor{{false, false, false}}), 0, "of nothing")
+  end)
+
+  it("leaves them out of sums and weighted means as they are", function()
+    near(losses.MeanSquaredError{reduction = "sum"}(zeros, x, nil, middle), 194, "sum")
+    near(losses.MeanSquaredError{reduction = "none"}(zeros, x, nil, middle), {{25, 0, 169}}, "none")
+    near(losses.MeanSquaredError{reduction = "mean_with_sample_weight"}(zeros, x, {{1, 5, 3}}, middle), (25 + 3 * 169) / 4, "weighted")
+  end)
+
+  it("may be the second result of a user's call, and is joined with the one that is given", function()
+    local Mine = losses.Loss:extend("Mine")
+    function Mine:call(a, b) return kl.mean(kl.square(a - b), -1), kl.greater(b[{ {}, {}, 1 }], 2) end
+    near(Mine{}(zeros, x), 97, "its own")
+    near(Mine{}(zeros, x, nil, kl.tensor{{true, true, false}}), 25, "both")
+  end)
+end)
+
+describe("weights that are fewer than the values", function()
+  it("divide a weighted mean as they are, as in Keras", function()
+    local loss = losses.MeanSquaredError{reduction = "mean_with_sample_weight"}
+    local a, b = kl.zeros{2, 2, 3}, kl.ones{2, 2, 3}
+    near(loss(a, b, {{1.0}, {3.0}}), 2, "(n, 1) on (n, t)")
+    near(loss(a, b, 2.0), 4, "one for all")
+  end)
+end)
+
+describe("a loss in a functional graph", function()
+  it("gives what it gives outside, for any number of samples", function()
+    local cases = dofile "tests/losses/cases.lua"
+    require "gen".restart("graphs")
+    for name in pairs(losses.classes) do
+      for _, reduction in ipairs{"mean", "none"} do
+        local case = cases.draw(name, reduction, "none")
+        local loss = require "kl.saving.serialize".deserialize(case.object)
+        local a, b = kl.tensor(case.y_true), kl.tensor(case.y_pred, "float32")
+        local function input(t) return kl.Input{shape = {table.unpack(t.shape, 2)}, dtype = t.dtype} end
+        local inputs = {input(a), input(b)}
+        local graph = kl.Model{inputs = inputs, outputs = loss(inputs[1], inputs[2])}
+        near(graph{a, b}, loss(a, b), name)
+        if name ~= "Circle" and reduction == "none" and loss(a, b).ndim > 0 and rawget(loss, "axis") ~= 1 then
+          near(graph{a[{ {1, 2} }], b[{ {1, 2} }]}, loss(a[{ {1, 2} }], b[{ {1, 2} }]), name .. " of fewer samples")
+        end
+      end
+    end
+  end)
+end)
+
 describe("a loss of the user's own", function()
   it("is a class with call, gets float32 tensors, and is reduced and weighted like any other", function()
     local Mine = losses.Loss:extend("MyLoss")

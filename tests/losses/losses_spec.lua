@@ -22,23 +22,25 @@ describe("every loss", function()
     it(name .. " has check values", function() assert.is_table(values[name]) end)
 
     for _, sample in ipairs(values[name] or {}) do
-      local options, y, p, plain, weighted = table.unpack(sample)
+      local options, y, p, plain, weighted, weights = table.unpack(sample)
+      weights = weights or {1, 3}
 
       it(("%s gives Keras's values %s"):format(name, options_text(options)), function()
         near(cls(options)(y, p), plain, "without weights")
-        near(cls(options)(y, p, {1, 3}), weighted, "with weights")
+        near(cls(options)(y, p, weights), weighted, "with weights")
       end)
 
       it(("%s %s reads no value, so that it can be recorded"):format(name, options_text(options)), function()
         local loss, targets, scores = cls(options), kl.tensor(y), kl.tensor(p, "float32")
-        near(traced(function() return loss(targets, scores, kl.tensor{1.0, 3.0}) end), weighted, "recorded")
+        near(traced(function() return loss(targets, scores, kl.tensor(weights, "float32")) end), weighted, "recorded")
       end)
 
       it(("%s %s has the gradient that differences show"):format(name, options_text(options)), function()
         local o = {dtype = "float64"}
         for key, value in pairs(options) do o[key] = value end
         local loss = cls(o)
-        gradients.check(function(xs) return {loss(y, xs[1], {1, 3})} end, {kl.tensor(p, "float64")})
+        local x = kl.tensor(p, "float64") * 1.07 -- away from the edges of hinges
+        gradients.check(function(xs) return {loss(y, xs[1], weights)} end, {x})
       end)
 
       it(("%s survives its config %s"):format(name, options_text(options)), function()
@@ -84,33 +86,56 @@ describe("every loss", function()
     raises(function() losses.SparseCategoricalCrossentropy{axis = "last"} end, "'axis' must be a number")
   end)
 
+  it("refuses options outside of what they can be", function()
+    for _, q in ipairs{0, 1, -0.5, 0 / 0} do
+      raises(function() losses.CategoricalGeneralizedCrossEntropy{q} end, "'q' must be above 0 and below 1")
+    end
+    raises(function() losses.Dice{axis = {1, 0}} end, "Dice: 'axis' must be an integer other than 0 or a list of such")
+    raises(function() losses.CosineSimilarity{axis = 0} end, "CosineSimilarity: 'axis' must be an integer other than 0, got")
+    raises(function() losses.CosineSimilarity{axis = 3}({{1, 0}}, {{1, 0}}) end, "axis 3 is not one of y_pred of shape %(1, 2%)")
+    raises(function() losses.MeanSquaredError{dtype = "float46"} end, "MeanSquaredError: dtype must be float32 or float64")
+    raises(function() losses.circle({0, 0}, {{1, 0}, {0, 1}}, {ref_labels = {1}}) end, "ref_labels and ref_embeddings belong together")
+    raises(function() losses.circle({0, 0}, {{1, 0}, {0, 1}}, {ref_labels = {1, 2}, ref_embeddings = {{1, 0}}}) end,
+      "ref_labels of shape %(2,%) does not fit ref_embeddings of shape %(1, 2%)")
+    raises(function() losses.huber({1}, {2}, {dleta = 2}) end, "unknown option 'dleta'; did you mean 'delta'%?")
+    raises(function() losses.CTC{}({{1, 5}}, kl.zeros{1, 4, 3}) end, "5")
+  end)
+
   it("takes its arguments in Keras's order", function()
     assert.is_true(losses.BinaryCrossentropy(true).from_logits)
     assert.equal(0.2, losses.CategoricalCrossentropy{false, 0.2}.label_smoothing)
     assert.equal(7, losses.SparseCategoricalCrossentropy{false, 7}.ignore_class)
+    assert.equal(0.5, losses.Huber{0.5}.delta)
+    assert.equal(0.9, losses.Circle{8.0, 0.9}.margin)
   end)
 end)
 
 describe("a loss by name", function()
   local spellings = {
-    MeanSquaredError = {"MeanSquaredError", "mean_squared_error", "mse", "MSE"},
-    MeanAbsoluteError = {"MeanAbsoluteError", "mean_absolute_error", "mae", "MAE"},
-    BinaryCrossentropy = {"BinaryCrossentropy", "binary_crossentropy", "bce", "BCE"},
-    CategoricalCrossentropy = {"CategoricalCrossentropy", "categorical_crossentropy"},
-    SparseCategoricalCrossentropy = {"SparseCategoricalCrossentropy", "sparse_categorical_crossentropy"},
+    MeanSquaredError = {"mean_squared_error", "mse", "MSE"}, MeanAbsoluteError = {"mean_absolute_error", "mae", "MAE"},
+    MeanAbsolutePercentageError = {"mean_absolute_percentage_error", "mape", "MAPE"},
+    MeanSquaredLogarithmicError = {"mean_squared_logarithmic_error", "msle", "MSLE"},
+    CosineSimilarity = {"cosine_similarity"}, Huber = {"huber", "huber_loss"}, LogCosh = {"log_cosh", "logcosh"},
+    Hinge = {"hinge"}, SquaredHinge = {"squared_hinge"}, CategoricalHinge = {"categorical_hinge"},
+    KLDivergence = {"kl_divergence", "kld", "KLD", "kullback_leibler_divergence"}, Poisson = {"poisson"},
+    BinaryCrossentropy = {"binary_crossentropy", "bce", "BCE"}, BinaryFocalCrossentropy = {"binary_focal_crossentropy"},
+    CategoricalCrossentropy = {"categorical_crossentropy"}, CategoricalFocalCrossentropy = {"categorical_focal_crossentropy"},
+    SparseCategoricalCrossentropy = {"sparse_categorical_crossentropy"}, CTC = {"ctc"}, Dice = {"dice"}, Tversky = {"tversky"},
+    Circle = {"circle"}, CategoricalGeneralizedCrossEntropy = {"categorical_generalized_cross_entropy"},
   }
+  local default_names = {Huber = "huber_loss"}
   for _, name in ipairs(objects.names(losses.classes)) do
     it(("is found in every spelling of %s, and is called as it was asked for"):format(name), function()
-      for _, spelling in ipairs(spellings[name]) do
+      for _, spelling in ipairs{name, table.unpack(spellings[name])} do
         local loss = losses.get(spelling)
         assert.equal(losses.classes[name], getmetatable(loss).class)
         assert.equal(spelling, loss.name)
       end
-      assert.equal(spellings[name][2], losses.classes[name]{}.name)
+      assert.equal(default_names[name] or spellings[name][1], losses.classes[name]{}.name)
     end)
 
     it(("has its function beside %s"):format(name), function()
-      local f = losses.functions[spellings[name][2]]
+      local f = losses.functions[spellings[name][1]]
       local _, y, p, plain = table.unpack(values[name][1])
       near(kl.mean((f(y, p))), plain, "the mean of the function's values")
       assert.equal(losses.classes[name], getmetatable(losses.get(f)).class)

@@ -30,7 +30,7 @@ describe("Mean and Sum", function()
     local cases = { -- weights, Mean's total and count, Sum's total; values {{1, 3}, {5, 7}}
       {{1, 3}, 2 + 3 * 6, 4, 4 + 3 * 12}, {{{1}, {3}}, 2 + 3 * 6, 4, 4 + 3 * 12},
       {{{1, 0}, {0, 2}}, (1 + 14) / 2, (1 + 2) / 2, 15}, -- weights of entries are averaged like the values
-      {2, 2 * 8, 4, 32},
+      {2, 2 * 4, 2, 32}, -- one weight for all: they are one sample, as in Keras
     }
     for i, case in ipairs(cases) do
       local mean, sum = metrics.Mean{}, metrics.Sum{}
@@ -82,6 +82,41 @@ describe("a metric of the user's own", function()
     near(count.most, {0, 0}, "reset_state")
   end)
 
+  it("may be made of others, and of variables: all of them are its state", function()
+    local Both = metrics.Metric:extend("Both")
+    function Both:init(given)
+      Both.super.init(self, given)
+      self.mean = metrics.Mean{name = "inner"}
+      self.extra = kl.Variable(3.0, {name = "extra", trainable = false})
+      self.list = {metrics.Sum{name = "listed"}}
+      self.seen = self:add_weight{name = "seen"}
+    end
+    function Both:update_state(values)
+      self.mean:update_state(values)
+      self.list[1]:update_state(values)
+    end
+    function Both:result() return self.mean:result() + self.list[1]:result() end
+    local both = Both{}
+    near(both({1, 3}), 2 + 4, "the sum")
+    local paths = {}
+    for i, v in ipairs(both.variables) do paths[i] = v.path end
+    assert.same({"both/seen", "inner/total", "inner/count", "extra", "listed/total"}, paths)
+    both:reset_state()
+    for _, v in ipairs(both.variables) do near(v, 0, v.path) end
+  end)
+
+  it("counts for one model: a second one that claims it is an error that names both", function()
+    local metric = metrics.Mean{name = "shared"}
+    local a, b = kl.Sequential{kl.layers.Dense{1}, name = "first"}, kl.Sequential{kl.layers.Dense{1}, name = "second"}
+    metric:_claim(a)
+    metric:_claim(a)
+    raises(function() metric:_claim(b) end, "'shared' is used by model 'first' already and cannot be used by model 'second' too")
+    metric:_release(b)
+    raises(function() metric:_claim(b) end, "'shared' is used")
+    metric:_release(a)
+    metric:_claim(b)
+  end)
+
   it("without update_state or result is an error that says so", function()
     local Empty = metrics.Metric:extend("Empty")
     local empty = Empty{}
@@ -107,6 +142,12 @@ describe("a metric of the user's own", function()
     Hit.takes_labels = true
     function Hit:fn(labels, scores) return kl.cast(kl.equal(labels, kl.argmax(scores, -1)), "float32") end
     near(Hit{}({1, 0}, {{.2, .7, .1}, {.3, .4, .3}}), 0.5, "like the sparse accuracy")
+  end)
+
+  it("of one of kl's functions knows which way is better", function()
+    assert.equal("down", metrics.get(kl.losses.huber)._direction)
+    assert.equal("up", metrics.get(metrics.sparse_top_k_categorical_accuracy)._direction)
+    assert.is_nil(metrics.get(function(a) return a end)._direction)
   end)
 
   it("of no function at all is an error", function()

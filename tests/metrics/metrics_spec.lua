@@ -1,6 +1,7 @@
 -- Every metric of the list: values, state, configs, what a plan may record; and finding a metric by name.
 local kl = require "kl"
 local assert = require "luassert"
+local compare = require "compare"
 local near = require "near"
 local objects = require "objects"
 local raises = require "raises"
@@ -17,6 +18,25 @@ local function append(arguments, weight)
   return table.unpack(list)
 end
 
+--- Options with more of them.
+local function with(options, more)
+  local o = {}
+  for _, t in ipairs{options, more} do
+    for key, value in pairs(t) do o[key] = value end
+  end
+  return o
+end
+
+--- True where batches add up in a mean over samples.
+local function is_mean(name, cls)
+  while cls and cls ~= metrics.Mean do cls = cls.super end
+  return cls ~= nil and name ~= "RootMeanSquaredError"
+end
+
+local function all_zero(t, what)
+  for _, x in ipairs(compare.flat(t)) do assert.equal(0, x, what) end
+end
+
 describe("every metric", function()
   for _, name in ipairs(objects.names(metrics.classes)) do
     local cls = metrics.classes[name]
@@ -28,53 +48,62 @@ describe("every metric", function()
 
       it(what .. " gives Keras's values", function()
         near(cls(options)(append(arguments)), plain, "without weights")
-        near(cls(options)(append(arguments, weights)), weighted, "with weights")
+        if weights then near(cls(options)(append(arguments, weights)), weighted, "with weights") end
       end)
 
       it(what .. " adds batches up, and forgets all of them at reset_state", function()
         local metric = cls(options)
         for _ = 1, 2 do
-          assert.equal(0.0, metric:result():item()) -- nothing seen yet
+          all_zero(metric:result(), "before anything was seen")
           metric:update_state(append(arguments))
-          metric:update_state(append(arguments, weights))
-          local n, total = #arguments[1], 0
-          for _, weight in ipairs(weights) do total = total + weight end
-          near(metric:result(), name == "Sum" and plain + weighted or (n * plain + total * weighted) / (n + total), "two batches")
+          if weights then metric:update_state(append(arguments, weights)) end
+          if weights and (is_mean(name, cls) or name == "Sum") and not options.ignore_class then
+            local n, total = #arguments[1], 0
+            for _, weight in ipairs(weights) do total = total + weight end
+            near(metric:result(), name == "Sum" and plain + weighted or (n * plain + total * weighted) / (n + total), "two batches")
+          end
           metric:reset_state()
-          for _, v in ipairs(metric.variables) do near(v, 0, v.path) end
+          for _, v in ipairs(metric.variables) do all_zero(v.value, v.path) end
         end
       end)
 
       it(what .. " reads no value, so that it can be recorded", function()
         local metric, tensors = cls(options), {}
         for k, a in ipairs(arguments) do tensors[k] = kl.tensor(a) end
-        near(traced(function() return metric(append(tensors, kl.tensor(weights))) end), weighted, "recorded")
+        local weight = weights and kl.tensor(weights)
+        near(traced(function() return metric(append(tensors, weight)) end), weights and weighted or plain, "recorded")
       end)
     end
 
-    it(name .. " has float32 state that is not trained, under its name", function()
-      local metric = cls(#values[name][1][1] > 0 and {values[name][1][1][1], name = "mine"} or {name = "mine"})
-      local expected = name == "Sum" and {"mine/total"} or {"mine/total", "mine/count"}
-      local paths = {}
-      for k, v in ipairs(metric.variables) do
-        paths[k] = v.path
-        assert.equal("float32", v.dtype)
-        assert.same({}, v.shape)
+    it(name .. " has state that is not trained, under its name", function()
+      local options, arguments = table.unpack(values[name][1])
+      local metric = cls(with(options, {name = "its/own"}))
+      metric:update_state(table.unpack(arguments))
+      local counts = name:find("IoU") and "int32" or "float32"
+      assert.is_true(#metric.variables > 0)
+      for _, v in ipairs(metric.variables) do
+        assert.equal("its>own/" .. v.name, v.path)
+        assert.equal(counts, v.dtype)
         assert.is_false(v.trainable)
       end
-      assert.same(expected, paths)
     end)
 
     it(name .. " refuses unknown options and values of the wrong type", function()
       raises(function() cls{nmae = "x"} end, name .. ": unknown option 'nmae'; did you mean 'name'%?")
-      raises(function() cls{name = 5} end, "a metric's name must be a string")
+      local options = with(values[name][1][1], {name = 5})
+      raises(function() cls(options) end, "a metric's name must be a string")
+      options.name, options.dtype = nil, "float46"
+      raises(function() cls(options) end, ": dtype must be .*, got the string \"float46\"")
     end)
 
     if name ~= "MeanMetricWrapper" then
       it(name .. " survives its config", function()
-        local o = {name = "mine"}
-        for key, value in pairs(values[name][#values[name]][1]) do o[key] = value end
-        assert.equal("mine", objects.round_trip(cls(o)).name)
+        for _, sample in ipairs(values[name]) do
+          local metric = cls(with(sample[1], {name = "mine"}))
+          local copy = objects.round_trip(metric)
+          assert.equal("mine", copy.name)
+          near(copy(table.unpack(sample[2])), metric(table.unpack(sample[2])), "the copy")
+        end
       end)
     end
   end
@@ -115,23 +144,41 @@ describe("accuracy of one number per sample", function()
 end)
 
 describe("a metric by name", function()
+  -- The default name, then more; what needs arguments is not made by name.
   local spellings = {
-    Mean = {"Mean", "mean"}, Sum = {"Sum", "sum"}, Accuracy = {"Accuracy", "accuracy"},
-    BinaryAccuracy = {"BinaryAccuracy", "binary_accuracy"},
-    CategoricalAccuracy = {"CategoricalAccuracy", "categorical_accuracy"},
-    SparseCategoricalAccuracy = {"SparseCategoricalAccuracy", "sparse_categorical_accuracy"},
-    MeanSquaredError = {"MeanSquaredError", "mean_squared_error", "mse", "MSE"},
-    MeanAbsoluteError = {"MeanAbsoluteError", "mean_absolute_error", "mae", "MAE"},
+    Mean = {"mean"}, Sum = {"sum"}, Accuracy = {"accuracy"}, BinaryAccuracy = {"binary_accuracy"},
+    CategoricalAccuracy = {"categorical_accuracy"}, SparseCategoricalAccuracy = {"sparse_categorical_accuracy"},
+    TopKCategoricalAccuracy = {"top_k_categorical_accuracy"}, SparseTopKCategoricalAccuracy = {"sparse_top_k_categorical_accuracy"},
+    MeanSquaredError = {"mean_squared_error", "mse", "MSE"}, MeanAbsoluteError = {"mean_absolute_error", "mae", "MAE"},
+    MeanAbsolutePercentageError = {"mean_absolute_percentage_error", "mape", "MAPE"},
+    MeanSquaredLogarithmicError = {"mean_squared_logarithmic_error", "msle", "MSLE"},
+    RootMeanSquaredError = {"root_mean_squared_error", "rmse", "RMSE"}, CosineSimilarity = {"cosine_similarity"},
+    LogCoshError = {"logcosh", "log_cosh_error", "log_cosh"}, Hinge = {"hinge"}, SquaredHinge = {"squared_hinge"},
+    CategoricalHinge = {"categorical_hinge"}, KLDivergence = {"kl_divergence", "kld", "KLD", "kullback_leibler_divergence"},
+    Poisson = {"poisson"}, BinaryCrossentropy = {"binary_crossentropy", "bce", "BCE"},
+    CategoricalCrossentropy = {"categorical_crossentropy"}, SparseCategoricalCrossentropy = {"sparse_categorical_crossentropy"},
+    PearsonCorrelation = {"pearson_correlation"}, ConcordanceCorrelation = {"concordance_correlation"}, Precision = {"precision"},
+    Recall = {"recall"}, TruePositives = {"true_positives"}, FalsePositives = {"false_positives"},
+    TrueNegatives = {"true_negatives"}, FalseNegatives = {"false_negatives"}, AUC = {"auc"}, F1Score = {"f1_score"},
+    FBetaScore = {"fbeta_score", "f_beta_score"}, R2Score = {"r2_score"}, BinaryIoU = {"binary_io_u", "binary_iou"},
+    IoU = {"io_u", "iou"}, MeanIoU = {"mean_io_u", "mean_iou"}, OneHotIoU = {"one_hot_io_u", "one_hot_iou"},
+    OneHotMeanIoU = {"one_hot_mean_io_u", "one_hot_mean_iou"}, SensitivityAtSpecificity = {"sensitivity_at_specificity"},
+    SpecificityAtSensitivity = {"specificity_at_sensitivity"}, PrecisionAtRecall = {"precision_at_recall"},
+    RecallAtPrecision = {"recall_at_precision"},
   }
   for _, name in ipairs(objects.names(metrics.classes)) do
     if name ~= "MeanMetricWrapper" then -- it needs a function
       it(("is found in every spelling of %s, and is called as it was asked for"):format(name), function()
-        for _, spelling in ipairs(spellings[name]) do
-          local metric = metrics.get(spelling)
+        for _, spelling in ipairs{name, table.unpack(spellings[name])} do
+          local ok, metric = pcall(metrics.get, spelling)
+          if not ok then
+            assert.matches(name .. ": '%w+' is missing", (metric:gsub("_", "")))
+            metric = metrics.classes[name](with(values[name][1][1], {name = spelling}))
+          end
           assert.equal(metrics.classes[name], getmetatable(metric).class)
           assert.equal(spelling, metric.name)
         end
-        assert.equal(spellings[name][2], metrics.classes[name]{}.name)
+        assert.equal(spellings[name][1], metrics.classes[name](values[name][1][1]).name)
       end)
     end
   end
@@ -139,6 +186,7 @@ describe("a metric by name", function()
   it("is an error that names the nearest one where it is misspelt", function()
     raises(function() metrics.get("acuracy") end, "there is no metric 'acuracy'; did you mean 'accuracy'%?")
     raises(function() metrics.get("mean_squared_eror") end, "did you mean 'mean_squared_error'%?")
+    raises(function() metrics.get("mean_io") end, "did you mean 'mean_io_?u'%?")
     raises(function() metrics.get("acc") end, "there is no metric 'acc'") -- only compile knows what it stands for
     raises(function() metrics.get(5) end, "a metric must be a name, an object or a function, got integer 5")
   end)

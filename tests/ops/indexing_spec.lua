@@ -68,8 +68,8 @@ end)
 describe("an index", function()
   it("that is neither is an error that says what to do", function()
     raises(function() return t[1.0] end,
-      "a tensor is indexed by an integer or a table of integers and ranges, got float 1.0")
-    raises(function() return t[true] end, "a tensor is indexed by an integer or a table")
+      "a tensor is indexed by an integer, a table of integers and ranges or a bool tensor, got float 1.0")
+    raises(function() return t[true] end, "a tensor is indexed by an integer, a table")
     raises(function() return t[kl.tensor{1}] end, "got a int32 tensor of shape %(1,%); kl.take gathers by a tensor")
     raises(function() return t[{1, "2"}] end,
       "index 2: an integer or a range {first, last} expected, got the string \"2\"")

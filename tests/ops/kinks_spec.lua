@@ -33,6 +33,13 @@ describe("at a kink", function()
     assert.same({{0.5, 0.5}, {1, 0}}, (slopes(function(x) return kl.min(x, 2) end, {{2.0, 2.0}, {1.0, 5.0}})))
   end)
 
+  it("sort and top_k give what they took of equal elements to the first ones, in order", function()
+    local weights = kl.tensor({1.0, 2.0, 3.0}, "float64")
+    assert.same({2, 1, 3}, (slopes(function(x) return kl.sort(x) * weights end, {3.0, 1.0, 3.0})))
+    assert.same({1, 0, 2}, (slopes(function(x) return kl.top_k(x, 2)[1] * weights[{{1, 2}}] end, {3.0, 1.0, 3.0})))
+    assert.same({0, 1, 0}, (slopes(function(x) return kl.top_k(x, 1)[1] end, {1.0, 3.0, 3.0})))
+  end)
+
   it("clip passes the gradient on its bounds, and to the bound outside", function()
     local x, low, high = slopes(kl.clip, {-2.0, -1.0, 0.0, 1.0, 2.0}, {-1.0, -1.0, -1.0, -1.0, -1.0},
       {1.0, 1.0, 1.0, 1.0, 1.0})

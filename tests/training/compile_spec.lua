@@ -85,11 +85,14 @@ describe("compile", function()
     {{metrics = {"acuracy"}}, "there is no metric 'acuracy'; did you mean 'accuracy'"},
     {{metric = {"mae"}}, "compile: unknown option 'metric'; did you mean 'metrics'"},
     {{loss = 5}, "a loss must be a name, an object or a function, got integer 5"},
-    {{loss = {"mse", "mse"}}, "'loss' by output is for models with several outputs, which this version does not train yet"},
-    {{loss = {a = "mse"}}, "'loss' by output"},
-    {{metrics = {a = {"mae"}}}, "'metrics' by output"},
-    {{loss_weights = {1, 2}}, "'loss_weights' is for models with several outputs"},
-    {{steps_per_execution = 4}, "only steps_per_execution = 1 is supported"},
+    {{loss = {"mse", "mse"}}, "compile: 'loss': the model has 1 output %('dense[_0-9]*'%), 2 are given"},
+    {{loss = {a = "mse"}}, "compile: 'loss': the model has no output 'a' %(its outputs: 'dense[_0-9]*'%)"},
+    {{loss = "mse", metrics = {a = {"mae"}}}, "compile: 'metrics': the model has no output 'a'"},
+    {{loss = "mse", loss_weights = {1, 2}}, "compile: 'loss_weights': the model has 1 output"},
+    {{loss = "mse", loss_weights = "2"}, "compile: 'loss_weights' must be numbers, got the string \"2\""},
+    {{loss_weights = 2}, "'loss_weights' weigh losses, but no loss is given"},
+    {{steps_per_execution = 0}, "compile: 'steps_per_execution' must be an integer >= 1, got 0"},
+    {{run_eagerly = 1}, "compile: 'run_eagerly' must be a boolean, got integer 1"},
   } do
     it("refuses: " .. case[2], function()
       local model = training.line(1)
@@ -108,7 +111,8 @@ describe("compute_loss", function()
 
   it("says what is missing", function()
     raises(function() training.line(1):compute_loss{y_pred = x} end, "the model has a loss but the data has no targets %(y%)")
-    raises(function() training.line(1):compute_loss{y = y, y_pred = {x, x}} end, "one target and one output expected")
+    raises(function() training.line(1):compute_loss{y = y, y_pred = {x, x}} end,
+      "has other outputs %(%[%*, %*%]%) than when it was compiled: dense[_0-9]*; compile it again")
     raises(function() training.watched():compute_loss{y = y, y_pred = x} end, "has no loss to compute: give compile a loss")
   end)
 end)

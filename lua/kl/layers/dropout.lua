@@ -25,6 +25,8 @@ function Dropout:init(given)
   self.seed = o.seed
 end
 
+Dropout.builds_weights = false -- only a generator
+
 function Dropout:build(shape)
   if self.noise_shape and #self.noise_shape ~= #shape then
     errors.fail("Dropout: 'noise_shape' has %d axes, the input %d", #self.noise_shape, #shape)

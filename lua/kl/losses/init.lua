@@ -4,16 +4,23 @@ local errors = require "kl.errors"
 local lookup = require "kl.lookup"
 local Loss = require "kl.losses.loss"
 
-local losses = {Loss = Loss, classes = {}, functions = {}}
+-- raw: the functions with all arguments by position, for metrics.
+local losses = {Loss = Loss, classes = {}, functions = {}, raw = {}}
 
-for _, family in ipairs{"elementwise", "crossentropy"} do
+for _, family in ipairs{"elementwise", "hinge", "probabilistic", "crossentropy", "overlap", "circle", "ctc"} do
   local part = require("kl.losses." .. family)
   for name, cls in pairs(part.classes) do losses[name], losses.classes[name] = cls, cls end
   for name, f in pairs(part.functions) do losses[name], losses.functions[name] = f, f end
+  for name, f in pairs(part.raw) do losses.raw[name] = f end
 end
 
-local aliases = {mse = "MeanSquaredError", MSE = "MeanSquaredError", mae = "MeanAbsoluteError", MAE = "MeanAbsoluteError",
-  bce = "BinaryCrossentropy", BCE = "BinaryCrossentropy"}
+-- Keras's, and names that look valid there but are not.
+local aliases = {huber_loss = "Huber", kullback_leibler_divergence = "KLDivergence", ctc_loss = "CTC", dice_loss = "Dice",
+  logcosh = "LogCosh"}
+for short, name in pairs{mse = "MeanSquaredError", mae = "MeanAbsoluteError", mape = "MeanAbsolutePercentageError",
+  msle = "MeanSquaredLogarithmicError", bce = "BinaryCrossentropy", kld = "KLDivergence"} do
+  aliases[short], aliases[short:upper()] = name, name
+end
 local index = lookup.index(losses.classes, aliases)
 
 -- A function given as a loss: values per sample, then the default reduction.

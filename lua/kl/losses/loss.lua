@@ -17,15 +17,24 @@ Loss.params = args.params{}
 Loss.takes_labels = false
 
 local reductions = {sum_over_batch_size = true, mean = true, sum = true, mean_with_sample_weight = true, none = true}
+Loss.null_options = {reduction = "none"} -- what null in a config means
+
+--- Raises unless an axis is an integer other than 0 or, where several may be given, nil or a list of such.
+local function check_axis(what, axis, several)
+  local list = several and type(axis) == "table" and axis or {axis}
+  local good = several or axis ~= nil
+  for _, a in ipairs(list) do good = good and math.type(a) == "integer" and a ~= 0 end
+  if not good then
+    errors.fail("%s: 'axis' must be an integer other than 0%s, got %s", what, several and " or a list of such" or "", errors.show(axis))
+  end
+end
 
 ---@param given? table # own params, reduction, name, dtype
 function Loss:init(given)
   local what = getmetatable(self).__name
   local own, common = args.read(what, self.params, given, Loss.common)
   args.check_kinds(what, self.params, own)
-  if own.axis ~= nil and (math.type(own.axis) ~= "integer" or own.axis == 0) then
-    errors.fail("%s: 'axis' must be an integer other than 0, got %s", what, errors.show(own.axis))
-  end
+  if self.params.by_name.axis then check_axis(what, own.axis, self.params.by_name.axis.default == nil) end
   rawset(self, "_config", own)
   for name, value in pairs(own) do self[name] = value end
   self.name = args.check(what .. ": 'name'", common.name or self.default_name or names.snake_case(what), "string")
@@ -35,6 +44,35 @@ function Loss:init(given)
   end
   self.reduction = common.reduction
   self.dtype = common.dtype or "float32"
+  if self.dtype ~= "float32" and self.dtype ~= "float64" then
+    errors.fail("%s: dtype must be float32 or float64, got %s", what, errors.show(self.dtype))
+  end
+end
+
+--- A function that gives an object's options in the order of its params; every step calls it, so few of them make no table.
+function Loss.reader(list)
+  local n = #list
+  if n == 0 then return function() end end
+  local a, b, c = list[1].name, n > 1 and list[2].name or "", n > 2 and list[3].name or ""
+  if n <= 3 then return function(object) return rawget(object, a), rawget(object, b), rawget(object, c) end end
+  return function(object)
+    local own = {}
+    for i = 1, n do own[i] = rawget(object, list[i].name) end
+    return table.unpack(own, 1, n)
+  end
+end
+
+--- The class of a function (y_true, y_pred, ...) -> per-sample values, whose further arguments are the class's params.
+---@param name string
+---@param f function
+---@param params? table # as args.params takes them, in the function's order
+function Loss.of(name, f, params)
+  local cls = Loss:extend(name)
+  local list = args.params(params or {})
+  cls.params, cls.axis_params = list, {axis = list.by_name.axis and true or nil}
+  local read = Loss.reader(list)
+  function cls:call(y_true, y_pred) return f(y_true, y_pred, read(self)) end
+  return cls
 end
 
 --- Makes the shapes of two arrays agree: where one has one more axis, of length 1, at the end, the other gets it if it has
@@ -72,11 +110,27 @@ function Loss.as_tensors(y_true, y_pred)
   return as_tensor("y_true", y_true), as_tensor("y_pred", y_pred)
 end
 
---- The same as tensors of y_pred's dtype and of one shape.
+--- The same as floats of y_pred's dtype (float32 for whole numbers) and of one shape.
 function Loss.pair(what, y_true, y_pred)
-  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
+  y_true, y_pred = Loss.as_floats(y_true, y_pred)
   if y_true.dtype ~= y_pred.dtype then y_true = ops.cast(y_true, y_pred.dtype) end
   return Loss.align(what, y_true, y_pred)
+end
+
+--- The same where shapes are not to agree: only y_pred is made a float.
+function Loss.as_floats(y_true, y_pred)
+  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
+  local dtype = y_pred.dtype
+  if dtype ~= "float32" and dtype ~= "float64" then y_pred = ops.cast(y_pred, "float32") end
+  return y_true, y_pred
+end
+
+--- The mean over the last axis; of a number itself.
+function Loss.last_mean(x) return x.ndim == 0 and x or ops.mean(x, -1) end
+
+--- Raises where y_pred is one number and classes are expected.
+function Loss.need_axis(what, y_pred)
+  if y_pred.ndim == 0 then errors.fail("%s: y_pred of shape () has no axis of classes", what) end
 end
 
 --- For one label per row: labels of shape (..., 1) become (...), which must then be y_pred's shape without the last axis.
@@ -90,9 +144,11 @@ function Loss.align_labels(what, y_true, y_pred)
   return y_true
 end
 
---- sample_weight as a tensor that multiplies per-sample values: trailing axes of length 1 come or go.
+--- sample_weight as a tensor that multiplies per-sample values: trailing axes of length 1 come or go.  One number for all
+--- samples may have any weights: it is multiplied by each.
 function Loss.fit_weight(what, weight, values)
   weight = ops.cast(weight, values.dtype)
+  if values.ndim == 0 then return weight end
   if weight.ndim == values.ndim + 1 and weight.shape[weight.ndim] == 1 then weight = ops.squeeze(weight, -1) end
   while weight.ndim > 0 and weight.ndim < values.ndim do weight = ops.expand_dims(weight, -1) end
   local s, t = weight.shape, values.shape
@@ -104,20 +160,31 @@ function Loss.fit_weight(what, weight, values)
   return weight
 end
 
---- Values and weights to the final result.  The mean divides by the number of values, not by the sum of weights.
-function Loss:reduce(values, weight)
+--- Weights that leave masked entries out.  Where the mean over all entries follows, the valid ones count total / valid each, so
+--- that it becomes the mean over valid entries; 0 where none is valid.
+local function masked_weight(self, weight, mask, values)
+  mask = ops.cast(ops.cast(mask, "bool"), values.dtype)
+  if self.reduction == "sum_over_batch_size" or self.reduction == "mean" then
+    local total = core.size(mask) or ops.sum(ops.ones_like(mask))
+    mask = mask * (total / ops.maximum(ops.sum(mask), 1.0))
+  end
+  mask = Loss.fit_weight(self.name, mask, values)
+  return weight == nil and mask or Loss.fit_weight(self.name, weight, values) * mask
+end
+
+--- Values, weights and a mask (true where an entry counts) to the final result.  The mean divides by the number of values, not by
+--- the sum of weights; mean_with_sample_weight by the sum of the weights as they were given, also where they are fewer than the
+--- values (as Keras does).
+function Loss:reduce(values, weight, mask)
+  if mask ~= nil then weight = masked_weight(self, weight, mask, values) end
   if weight ~= nil then
     weight = Loss.fit_weight(self.name, weight, values)
     values = values * weight
   end
   local reduction = self.reduction
-  if reduction == "none" then return values end
+  if reduction == "none" or core.is_scalar(values) then return values end
   if reduction == "sum" then return ops.sum(values) end
-  if reduction == "mean_with_sample_weight" and weight ~= nil then
-    local total = ops.sum(ops.broadcast_to(weight, values.shape))
-    return ops.where(ops.equal(total, 0), 0.0, ops.sum(values) / total)
-  end
-  if core.is_scalar(values) then return values end
+  if reduction == "mean_with_sample_weight" and weight ~= nil then return ops.divide_no_nan(ops.sum(values), ops.sum(weight)) end
   if core.size(values) == 0 then return ops.cast(0.0, values.dtype) end
   return ops.mean(values)
 end
@@ -125,11 +192,14 @@ end
 --- The loss of a batch.
 ---@param y_true kl.Tensor
 ---@param y_pred kl.Tensor
----@param sample_weight? kl.Tensor
+---@param sample_weight? kl.Tensor # per sample, or per value
+---@param mask? kl.Tensor # true where an entry of the per-sample values counts
 ---@return kl.Tensor # a scalar, or per-sample values with reduction = "none"
-function Loss:__call(y_true, y_pred, sample_weight)
+function Loss:__call(y_true, y_pred, sample_weight, mask)
   y_true, y_pred = self:_as_tensors(y_true, y_pred)
-  return self:reduce(self:call(y_true, y_pred), sample_weight)
+  local values, own_mask = self:call(y_true, y_pred)
+  if own_mask ~= nil then mask = mask ~= nil and ops.logical_and(ops.cast(mask, "bool"), own_mask) or own_mask end
+  return self:reduce(values, sample_weight, mask)
 end
 
 function Loss:_as_tensors(y_true, y_pred)
@@ -140,7 +210,8 @@ function Loss:_as_tensors(y_true, y_pred)
   return Loss.align(self.name, y_true, y_pred)
 end
 
---- Per-sample values; subclasses define it.  Unless the class takes labels, both have one shape and the loss's dtype here.
+--- Per-sample values and, if some of them do not count, a bool mask of them; subclasses define it.  Unless the class takes
+--- labels, both arguments have one shape and the loss's dtype here.
 function Loss:call() errors.fail("%s defines no call(y_true, y_pred)", getmetatable(self).__name) end
 
 function Loss:get_config()

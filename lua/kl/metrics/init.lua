@@ -1,24 +1,36 @@
 -- All metrics.
 local class = require "kl.class"
 local errors = require "kl.errors"
+local losses = require "kl.losses"
 local lookup = require "kl.lookup"
 local reduction = require "kl.metrics.reduction"
 
 local metrics = {Metric = require "kl.metrics.metric", classes = {}, functions = {}}
 
-for _, family in ipairs{reduction, (require "kl.metrics.accuracy"), (require "kl.metrics.regression")} do
-  for name, cls in pairs(family.classes) do metrics[name], metrics.classes[name] = cls, cls end
-  for name, f in pairs(family.functions or {}) do metrics[name], metrics.functions[name] = f, f end
+for _, name in ipairs{"reduction", "accuracy", "regression", "confusion", "auc", "f_score", "r2", "iou"} do
+  local family = require("kl.metrics." .. name)
+  for class_name, cls in pairs(family.classes) do metrics[class_name], metrics.classes[class_name] = cls, cls end
+  for function_name, f in pairs(family.functions or {}) do
+    metrics[function_name], metrics.functions[function_name] = f, f
+    reduction.directions[f] = "up"
+  end
 end
 
 local names_of, functions_by_name = reduction.names_of, reduction.functions_by_name
-for _, functions in ipairs{metrics.functions, (require "kl.losses".functions)} do
+for _, functions in ipairs{metrics.functions, losses.functions} do
   for name, f in pairs(functions) do names_of[f], functions_by_name[name] = name, f end
 end
+for _, f in pairs(losses.functions) do reduction.directions[f] = "down" end
 
-local index = lookup.index(metrics.classes, {
-  mse = "MeanSquaredError", MSE = "MeanSquaredError", mae = "MeanAbsoluteError", MAE = "MeanAbsoluteError",
-})
+-- Keras's, and names that look valid there but are not.
+local aliases = {logcosh = "LogCoshError", log_cosh = "LogCoshError", rmse = "RootMeanSquaredError", RMSE = "RootMeanSquaredError",
+  kullback_leibler_divergence = "KLDivergence", fbeta_score = "FBetaScore", iou = "IoU", mean_iou = "MeanIoU",
+  binary_iou = "BinaryIoU", one_hot_iou = "OneHotIoU", one_hot_mean_iou = "OneHotMeanIoU"}
+for short, name in pairs{mse = "MeanSquaredError", mae = "MeanAbsoluteError", mape = "MeanAbsolutePercentageError",
+  msle = "MeanSquaredLogarithmicError", bce = "BinaryCrossentropy", kld = "KLDivergence"} do
+  aliases[short], aliases[short:upper()] = name, name
+end
+local index = lookup.index(metrics.classes, aliases)
 
 --- A metric from an object, a class, a name in any spelling (the metric then has the name as given), or a function
 --- (y_true, y_pred) -> per-sample values.

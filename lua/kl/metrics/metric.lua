@@ -19,8 +19,12 @@ function Metric.__setup(object)
   rawset(object, "_variables", {})
   rawset(object, "_name", false)
   rawset(object, "_config", {})
+  rawset(object, "_order", {})
   rawset(object, "dtype", "float32")
 end
+
+--- Fields in the order they were first assigned.
+function Metric.__new_field(object, key) table.insert(object._order, key) end
 
 function Metric.__ready(object)
   if not object._name then object._name = object.default_name or names.snake_case(getmetatable(object).__name) end
@@ -34,7 +38,12 @@ function Metric:init(given)
   self._config = own
   for name, value in pairs(own) do self[name] = value end
   if common.name ~= nil then self._name = args.check("a metric's name", common.name, "string") end
-  if common.dtype ~= nil then self.dtype = common.dtype end
+  if common.dtype ~= nil then
+    if common.dtype ~= "float32" and common.dtype ~= "float64" then
+      errors.fail("%s: dtype must be float32 or float64, got %s", getmetatable(self).__name, errors.show(common.dtype))
+    end
+    self.dtype = common.dtype
+  end
 end
 
 function Metric.get:name()
@@ -43,9 +52,28 @@ function Metric.get:name()
 end
 function Metric.set:name(name) self._name = args.check("a metric's name", name, "string") end
 
---- The state.
+local function collect(value, list, seen)
+  if variable.is(value) then
+    if not seen[value] then table.insert(list, value) end
+    seen[value] = true
+  elseif type(value) == "table" and not seen[value] then
+    seen[value] = true
+    if class.is(value, Metric) then
+      for _, v in ipairs(value._variables) do collect(v, list, seen) end
+      for _, key in ipairs(value._order) do collect(rawget(value, key), list, seen) end
+    elseif getmetatable(value) == nil then
+      for _, v in ipairs(value) do collect(v, list, seen) end
+    end
+  end
+end
+
+--- The state: what add_weight made, then the variables in fields and those of metrics in fields, also in lists there.
 ---@return kl.Variable[]
-function Metric.get:variables() return {table.unpack(self._variables)} end
+function Metric.get:variables()
+  local list = {}
+  collect(self, list, {})
+  return list
+end
 
 local weight_params = args.params{{"shape", {}}, {"initializer", "zeros"}, {"dtype"}, {"name", "variable"}}
 
@@ -55,8 +83,9 @@ local weight_params = args.params{{"shape", {}}, {"initializer", "zeros"}, {"dty
 function Metric:add_weight(given)
   local o = args.read("add_weight", weight_params, given)
   local initializer = require "kl.initializers".get(o.initializer)
-  local value = core.outside(initializer, o.shape, o.dtype or self.dtype, self.name .. "/" .. o.name)
-  local v = variable.new(value, {name = o.name, path = self.name .. "/" .. o.name, trainable = false})
+  local path = self.name:gsub("/", ">") .. "/" .. o.name -- "/" parts names
+  local value = core.outside(initializer, o.shape, o.dtype or self.dtype, path)
+  local v = variable.new(value, {name = o.name, path = path, trainable = false})
   table.insert(self._variables, v)
   return v
 end
@@ -69,9 +98,28 @@ function Metric:update_state() errors.fail("metric '%s' defines no update_state"
 ---@return kl.Tensor
 function Metric:result() errors.fail("metric '%s' defines no result", self.name) end
 
---- Forgets everything: every variable becomes 0.
+--- Forgets everything: every variable becomes 0, those of metrics in fields too.
 function Metric:reset_state()
-  for _, v in ipairs(self._variables) do v:assign(ops.zeros_like(v)) end
+  for _, v in ipairs(self.variables) do v:assign(ops.zeros_like(v)) end
+end
+
+-- Which model a metric is compiled into, while both live.  Not a field: what a metric's fields lead to is watched.
+local owners = setmetatable({}, {__mode = "kv"})
+
+--- Notes that a model counts with this metric; raises if another one does already, for the two would count into one state.
+---@param model table # with a name
+function Metric:_claim(model)
+  local owner = owners[self]
+  if owner ~= nil and owner ~= model then
+    errors.fail("the metric '%s' is used by model '%s' already and cannot be used by model '%s' too: their counts would mix; "
+      .. "make one for each", self.name, owner.name, model.name)
+  end
+  owners[self] = model
+end
+
+--- The model counts with it no longer (compile was given others).
+function Metric:_release(model)
+  if owners[self] == model then owners[self] = nil end
 end
 
 --- metric(...): update_state, then result.

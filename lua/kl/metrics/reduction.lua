@@ -21,12 +21,13 @@ local function as_float(values, dtype)
 end
 
 --- Values and weights, one each per sample: (values * weights, weights).  Axes that only the values have are reduced before
---- the product, those that both have after it.
+--- the product, those that both have after it; so with one weight for all, they are one sample.
 local function weighted(metric, values, weight, reduce)
   if weight == nil then return per_sample(values, reduce), nil end
   weight = as_float(weight, values.dtype)
   if values.ndim == 0 and weight.ndim <= 1 then return values * weight, weight end
-  if values.ndim > weight.ndim and weight.ndim > 0 then
+  if weight.ndim == 0 and values.ndim > 0 then return reduce(values) * weight, weight end
+  if values.ndim > weight.ndim then
     local axes = {}
     for i = weight.ndim + 1, values.ndim do axes[#axes + 1] = i end
     values = reduce(values, axes)
@@ -80,15 +81,30 @@ end
 
 function Sum:result() return self.total.value end
 
---- The mean of fn(y_true, y_pred) over samples.
+--- The mean of fn(y_true, y_pred) over samples.  A second result of fn is a bool mask: where weights are given, it multiplies them
+--- (without weights, entries that do not count are values like any other, as in Keras).
 ---@class kl.metrics.MeanMetricWrapper: kl.metrics.Mean
 ---@field takes_labels boolean # of a class: true where y_true is a label per row, and fn gets it as it was given
 local MeanMetricWrapper = Mean:extend("MeanMetricWrapper")
 MeanMetricWrapper.params = args.params{{"fn"}}
 MeanMetricWrapper.takes_labels = false
 
--- kl's own functions by name and back, so that a metric made of one can be saved.  Filled by kl.metrics.
-local names_of, functions_by_name = {}, {}
+-- kl's own functions by name and back, so that a metric made of one can be saved, and which way they are better.  Filled by
+-- kl.metrics.
+local names_of, functions_by_name, directions = {}, {}, {}
+
+--- A class of a function (y_true, y_pred, ...) of kl's own, whose further arguments are the class's params.
+---@param direction? string # which values are better: "up" or "down"
+---@param takes_labels? boolean
+function MeanMetricWrapper.of(name, f, params, direction, takes_labels)
+  local cls = MeanMetricWrapper:extend(name)
+  local list = args.params(params or {})
+  cls.params, cls.axis_params = list, {axis = list.by_name.axis and true or nil}
+  cls._direction, cls.takes_labels = direction, takes_labels or false
+  local read = Loss.reader(list)
+  function cls:fn(y_true, y_pred) return f(y_true, y_pred, read(self)) end
+  return cls
+end
 
 --- MeanMetricWrapper{fn, name = "..."}, or a subclass with a method `fn`.
 function MeanMetricWrapper:init(given)
@@ -99,17 +115,22 @@ function MeanMetricWrapper:init(given)
     errors.fail("%s: a function (y_true, y_pred) expected, got %s", getmetatable(self).__name, errors.show(f))
   end
   rawset(self, "_fn", f)
+  if directions[f] then rawset(self, "_direction", directions[f]) end
 end
 
 --- kl's own functions know whether they take labels; what users give gets both of one shape, never a silent n x n.
 function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
   y_true, y_pred = Loss.as_tensors(y_true, y_pred)
   if not self.takes_labels and not names_of[self._fn] then y_true, y_pred = Loss.align(self.name, y_true, y_pred) end
-  local values
+  local values, mask
   if self._fn then
-    values = self._fn(y_true, y_pred)
+    values, mask = self._fn(y_true, y_pred)
   else
-    values = self:fn(y_true, y_pred)
+    values, mask = self:fn(y_true, y_pred)
+  end
+  if mask ~= nil and sample_weight ~= nil then
+    mask = ops.cast(mask, values.dtype)
+    sample_weight = Loss.fit_weight(self.name, as_float(sample_weight, values.dtype), values) * mask
   end
   MeanMetricWrapper.super.update_state(self, values, sample_weight)
 end
@@ -125,5 +146,5 @@ end
 
 return {
   classes = {Mean = Mean, Sum = Sum, MeanMetricWrapper = MeanMetricWrapper},
-  names_of = names_of, functions_by_name = functions_by_name,
+  names_of = names_of, functions_by_name = functions_by_name, directions = directions,
 }

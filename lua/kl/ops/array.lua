@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local define = require "kl.ops.define"
 local errors = require "kl.errors"
+local selection = require "kl.ops.selection"
 
 local prim = core.ops
 local array = {}
@@ -245,15 +246,16 @@ array.pad = define("kl.pad", {"x", "pad_width", {"mode", "constant"}, {"constant
   end)
 
 --- t[i] and t[{ {a, b}, {}, k }]: an integer takes one position and drops the axis, {a, b} is a range with both ends
---- in, {} the whole axis; negative positions count from the end.
+--- in, {} the whole axis; negative positions count from the end.  t[mask] with a bool tensor takes what is true in it.
 function array.__getitem(t, key)
+  if core.kind(key) and key.dtype == "bool" then return selection.boolean_mask(t, key, 1) end
   local shape = t.shape
   local index = key
   if math.type(key) == "integer" then
     index = {key}
   elseif type(key) ~= "table" or getmetatable(key) ~= nil then
     errors.fail(
-      "a tensor is indexed by an integer or a table of integers and ranges, got %s; kl.take gathers by a tensor",
+      "a tensor is indexed by an integer, a table of integers and ranges or a bool tensor, got %s; kl.take gathers by a tensor",
       errors.show(key))
   end
   for name in pairs(index) do

@@ -270,7 +270,7 @@ function serialize.construct(cls, config, what, of_file)
     if key == "dtype" and not known.dtype then -- a policy; an InputLayer's own is a plain dtype
       given.dtype = common.dtype and dtype_of(value) or nil
     elseif known[key] or common[key] or not own then
-      value = decode(value)
+      if value == null and cls.null_options then value = cls.null_options[key] else value = decode(value) end
       if of_file and axes[key] then value = from_config_axis(value) end
       given[key] = value
     elseif value ~= null and value ~= false then

@@ -1,4 +1,4 @@
--- Where fit, evaluate and predict get their batches: arrays in memory, or a data set.
+-- Where fit, evaluate and predict get their batches: arrays in memory, a data set, or a function of the user's.
 --
 -- A source has `steps` (batches per epoch, nil if unknown), `infinite`, `owns_batches` (true if the tensors of a batch are
 -- made for it and nobody else's), and open(epoch) -> a function that gives the next
@@ -192,6 +192,81 @@ function DatasetSource:open()
       errors.fail("%s: the data set yields %d values per batch; x, y and sample_weight are the most there can be", self.what, #element)
     end
     return element
+  end
+end
+
+---@class kl.GeneratorSource
+local GeneratorSource = {}
+GeneratorSource.__index = GeneratorSource
+
+--- "x *, y [*, *] of float32 with 2 axes, ...": what a generator must go on yielding.  The length of axes may change.
+local function form_of(batch)
+  local forms, kinds = {}, {}
+  for i, name in ipairs{"x", "y", "sample_weight"} do
+    if batch[i] ~= nil then
+      forms[#forms + 1] = name .. " " .. tree.form(batch[i])
+      for _, leaf in ipairs(tree.flatten(batch[i])) do kinds[#kinds + 1] = ("%s with %d axes"):format(leaf.dtype, leaf.ndim) end
+    end
+  end
+  return ("%s (%s)"):format(table.concat(forms, ", "), table.concat(kinds, ", "))
+end
+
+local function resume(what, thread)
+  return function()
+    if coroutine.status(thread) == "dead" then return nil end
+    local results = table.pack(coroutine.resume(thread))
+    if not results[1] then errors.fail("%s: the generator failed: %s", what, tostring(results[2])) end
+    if coroutine.status(thread) == "dead" then return nil end -- what it returned at its end is no batch
+    return table.unpack(results, 2, results.n)
+  end
+end
+
+--- A Lua function (or coroutine) that gives a batch per call, x, y and sample_weight, and nil at its end; or one that returns such
+--- a function: then every epoch calls it for a fresh one.
+function batches.generator(what, f)
+  return setmetatable({what = what, f = type(f) == "thread" and resume(what, f) or f, given = 0}, GeneratorSource)
+end
+
+--- True for what batches.generator takes.
+function batches.is_generator(value) return type(value) == "function" or type(value) == "thread" end
+
+function GeneratorSource:open()
+  local next_batch, first
+  if self.makes_passes then
+    next_batch = self.f()
+  elseif self.makes_passes == nil then
+    first = table.pack(self.f())
+    self.makes_passes = batches.is_generator(first[1])
+    if self.makes_passes then next_batch, first = first[1], nil end
+  end
+  if type(next_batch) == "thread" then next_batch = resume(self.what, next_batch) end
+  next_batch = next_batch or self.f
+  return function(step, steps)
+    local values = first or table.pack(next_batch())
+    first = nil
+    if values[1] == nil then
+      if not self.makes_passes and (steps or step == 1) then
+        errors.fail("%s: the generator ended after %d batches, and step %d%s of an epoch asks for another: a function that returns a fresh "
+          .. "generator begins anew every epoch", self.what, self.given, step, steps and " of " .. steps or "")
+      end
+      return nil
+    end
+    self.given = self.given + 1
+    if values.n > 3 then
+      errors.fail("%s: the generator gave %d values at step %d; x, y and sample_weight are the most there can be", self.what,
+        values.n, step)
+    end
+    local batch = {}
+    for i, name in ipairs{"x", "y", "sample_weight"} do
+      batch[i] = to_tensors(("%s: %s of the generator at step %d"):format(self.what, name, step), values[i])
+    end
+    local form = form_of(batch)
+    self.form = self.form or form
+    if form ~= self.form then
+      errors.fail("%s: the generator gave %s at step %d, and %s at first: every batch must have the same structure", self.what, form,
+        step, self.form)
+    end
+    return batch
   end
 end
 

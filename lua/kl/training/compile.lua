@@ -3,93 +3,43 @@ local core = require "kl.core"
 local Module = require "kl.module"
 local args = require "kl.args"
 local class = require "kl.class"
+local compiled = require "kl.training.compiled"
 local errors = require "kl.errors"
 local ops = require "kl.ops"
+local own_code = require "kl.own_code"
 local tree = require "kl.tree"
 
 local methods, get = {}, {}
 
 local compile_params = args.params{{"optimizer", "rmsprop"}, {"loss"}, {"loss_weights"}, {"metrics"}, {"weighted_metrics"},
-  {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", "auto"}, {"auto_scale_loss", true}}
+  {"run_eagerly", false}, {"steps_per_execution", 1}, {"jit_compile", "auto"}, {"auto_scale_loss", true}, {"verbose", 0}}
 
-local function as_list(given)
-  if given == nil then return {} end
-  if type(given) == "table" and getmetatable(given) == nil then return given end
-  return {given}
-end
-
---- "accuracy" is resolved when shapes are known (keras-semantics 4.5); other names at once, so that a misspelt one is an
---- error here.
-local function check_metric(given)
-  if type(given) == "string" and (given:lower() == "accuracy" or given:lower() == "acc") then return given end
-  return require "kl.metrics".get(given)
-end
-
---- Says how to train: optimizer, loss and metrics as names, objects or functions.
----@param given table # optimizer = "rmsprop", loss, metrics = {...}, weighted_metrics = {...}, run_eagerly = false
+--- Says how to train: optimizer, loss and metrics as names, objects or functions.  For several outputs, loss, loss_weights,
+--- metrics and weighted_metrics are one for all, a list by position, or a table by output name.
+---@param given table # optimizer = "rmsprop", loss, loss_weights, metrics, weighted_metrics, run_eagerly = false,
+--- steps_per_execution = 1 (so many batches between callbacks), verbose = 0 (1 prints what was understood)
 function methods:compile(given)
   local o = args.read("compile", compile_params, given)
+  args.check("compile: 'steps_per_execution'", o.steps_per_execution, "integer", 1)
+  args.check("compile: 'run_eagerly'", o.run_eagerly, "boolean")
   local config = {loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics, loss_weights = o.loss_weights,
     run_eagerly = o.run_eagerly, steps_per_execution = o.steps_per_execution, jit_compile = o.jit_compile}
-  for what, value in pairs{loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics} do
-    if type(value) == "table" and getmetatable(value) == nil and (tree.names(value) or what == "loss") and not value.class_name then
-      errors.fail("compile: '%s' by output is for models with several outputs, which this version does not train yet", what)
-    end
-  end
-  if o.loss_weights ~= nil then
-    errors.fail("compile: 'loss_weights' is for models with several outputs, which this version does not train yet")
-  end
-  if o.steps_per_execution ~= 1 then errors.fail("compile: only steps_per_execution = 1 is supported") end
   local optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
-  local compiled = {config = config, loss = require "kl.losses".get(o.loss), metrics = {}, weighted_metrics = {}}
-  for i, m in ipairs(as_list(o.metrics)) do compiled.metrics[i] = check_metric(m) end
-  for i, m in ipairs(as_list(o.weighted_metrics)) do compiled.weighted_metrics[i] = check_metric(m) end
-  self.optimizer, self._compiled = optimizer, compiled
+  local new = compiled.new(self, o)
+  new.config = config
+  new.verbose = o.verbose ~= 0 and o.verbose ~= false
+  self.optimizer, self._compiled = optimizer, new
   self._loss_tracker = require "kl.metrics".Mean{name = "loss"}
+  if new.verbose and new.layout then print(compiled.describe(self, new)) end
 end
 
---- The metric that "accuracy" means for these shapes; it keeps the string as its name.
-local function resolve_accuracy(name, y, y_pred)
-  local metrics = require "kl.metrics"
-  local last = y_pred.shape[y_pred.ndim]
-  local cls
-  if last == 1 then
-    cls = metrics.BinaryAccuracy
-  elseif y.ndim < y_pred.ndim or y.shape[y.ndim] == 1 then
-    cls = metrics.SparseCategoricalAccuracy
-  else
-    cls = metrics.CategoricalAccuracy
-  end
-  return cls{name = name}
-end
-
---- The compiled metrics as objects with names that differ: {metric, weighted} in order.
-function methods:_resolve_metrics(y, y_pred)
-  local compiled = self._compiled
-  if compiled.resolved then return compiled.resolved end
-  local list, names_of, taken = {}, {}, {loss = true}
-  for pass, given in ipairs{compiled.metrics, compiled.weighted_metrics} do
-    for _, m in ipairs(given) do
-      if type(m) == "string" then
-        if not core.kind(y) or not core.kind(y_pred) then
-          errors.fail("compile: the metric '%s' needs one target and one output", m)
-        end
-        m = resolve_accuracy(m, y, y_pred)
-      end
-      local name = m.name
-      if taken[name] and pass == 2 then name = "weighted_" .. name end
-      local base, n = name, 0
-      while taken[name] do
-        n = n + 1
-        name = ("%s_%d"):format(base, n)
-      end
-      taken[name] = true
-      list[#list + 1] = {metric = m, weighted = pass == 2, name = name}
-      names_of[m] = name
-    end
-  end
-  compiled.resolved, compiled.names_of = list, names_of
-  return list
+--- The layout of what was compiled for these outputs; it is printed when it is made late and that was asked for.
+local function layout_of(self, y_pred)
+  local c = self._compiled
+  local early = c.layout
+  local layout = compiled.layout(self, c, y_pred)
+  if not early and c.verbose then print(compiled.describe(self, c)) end
+  return layout
 end
 
 local function need_compiled(self, what)
@@ -101,20 +51,49 @@ methods._need_compiled = need_compiled
 
 local loss_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {"training", true}}
 
+local function batch_size(x)
+  local leaf = tree.is_leaf(x) and x or tree.flatten(x)[1]
+  return core.kind(leaf) and core.length(leaf, 1) or 1
+end
+
+--- The compiled losses of all outputs, weighted and added up; each is noted where there are several.
+local function sum_of_losses(self, y, y_pred, sample_weight)
+  local layout = layout_of(self, y_pred)
+  if layout.count == 1 and core.are_tensors(y_pred, y) and (sample_weight == nil or core.kind(sample_weight)) then
+    local total = compiled.resolve_loss(layout, 1, y, y_pred)(y, y_pred, sample_weight) -- what most steps are
+    if not core.is_scalar(total) then total = ops.mean(total) end
+    return layout.weights[1] and total * layout.weights[1] or total
+  end
+  local ys = compiled.targets(layout, "compute_loss", y, layout.losses)
+  local preds = layout.count == 1 and core.kind(y_pred) and {y_pred} or tree.flatten(y_pred)
+  local weights = compiled.sample_weights(layout, "compute_loss", sample_weight)
+  local total
+  for i = 1, layout.count do
+    if layout.losses[i] then
+      if not ys[i] then
+        errors.fail("compute_loss: output '%s' has a loss, but the targets (y) have nothing for it", layout.outputs.names[i])
+      end
+      local loss = compiled.resolve_loss(layout, i, ys[i], preds[i])
+      local value = loss(ys[i], preds[i], weights[i] or nil)
+      if not core.is_scalar(value) then value = ops.mean(value) end
+      local tracker, weight = layout.trackers[i], layout.weights[i]
+      if tracker then tracker:update_state(value, batch_size(preds[i])) end
+      if weight then value = value * weight end
+      if total == nil then total = value else total = total + value end
+    end
+  end
+  return total
+end
+
 --- The compiled loss plus the losses made inside layers; subclasses may override it.
 ---@param given table # x, y, y_pred, sample_weight, training
 ---@return kl.Tensor # a scalar
 function methods:compute_loss(given)
   local o = args.named("compute_loss", loss_params, given)
   local total
-  local compiled = self._compiled
-  if compiled and compiled.loss then
+  if self._compiled and self._compiled.loss ~= nil then
     if o.y == nil then errors.fail("compute_loss: the model has a loss but the data has no targets (y)") end
-    if not core.are_tensors(o.y_pred, o.y) then
-      errors.fail("compute_loss: one target and one output expected; models with several outputs are not trained by fit yet")
-    end
-    total = compiled.loss(o.y, o.y_pred, o.sample_weight)
-    if not core.is_scalar(total) then total = ops.mean(total) end
+    total = sum_of_losses(self, o.y, o.y_pred, o.sample_weight)
   end
   local losses = self.losses
   for i = 1, #losses do
@@ -126,9 +105,16 @@ function methods:compute_loss(given)
   return total
 end
 
-local function batch_size(x)
-  local leaf = tree.is_leaf(x) and x or tree.flatten(x)[1]
-  return core.kind(leaf) and core.length(leaf, 1) or 1
+--- Targets of shape (n) beside predictions of shape (n, 1), or the other way round, get the missing axis, for users'
+--- metrics too: no silent n x n.
+local function aligned_targets(y, y_pred)
+  local rank, rank_pred = y.ndim, y_pred.ndim
+  if rank == 1 and rank_pred == 2 and core.length(y_pred, 2) == 1 then
+    y = ops.expand_dims(y, -1)
+  elseif rank == 2 and rank_pred == 1 and core.length(y, 2) == 1 then
+    y_pred = ops.expand_dims(y_pred, -1)
+  end
+  return y, y_pred
 end
 
 local metric_params = args.params{{"x"}, {"y"}, {"y_pred"}, {"sample_weight"}, {"loss"}}
@@ -142,32 +128,44 @@ function methods:compute_metrics(given)
     self._compiled.tracks_loss = true -- losses made inside layers are shown too, where compile got none
     self._loss_tracker:update_state(o.loss, batch_size(o.x))
   end
-  if self._compiled and o.y ~= nil then
-    local entries = self:_resolve_metrics(o.y, o.y_pred)
-    local y, y_pred = o.y, o.y_pred
-    if #entries > 0 and core.are_tensors(y, y_pred) then y, y_pred = methods._aligned_targets(y, y_pred) end
-    for i = 1, #entries do
-      local entry = entries[i]
-      if entry.weighted then
-        entry.metric:update_state(y, y_pred, o.sample_weight)
-      else
-        entry.metric:update_state(y, y_pred)
-      end
-    end
-  end
+  if self._compiled and o.y ~= nil then self:_update_metrics(o.y, o.y_pred, o.sample_weight) end
   return self:get_metrics_result()
 end
 
---- Targets of shape (n) beside predictions of shape (n, 1), or the other way round, get the missing axis, for users'
---- metrics too: no silent n x n.
-function methods._aligned_targets(y, y_pred)
-  local rank, rank_pred = y.ndim, y_pred.ndim
-  if rank == 1 and rank_pred == 2 and core.length(y_pred, 2) == 1 then
-    y = ops.expand_dims(y, -1)
-  elseif rank == 2 and rank_pred == 1 and core.length(y, 2) == 1 then
-    y_pred = ops.expand_dims(y_pred, -1)
+--- Updates the compiled metrics.
+function methods:_update_metrics(y, y_pred, sample_weight)
+  local c = self._compiled
+  local layout = layout_of(self, y_pred)
+  local entries = compiled.resolve(self, c, y, y_pred)
+  if #entries == 0 then return end
+  if layout.count == 1 and core.are_tensors(y, y_pred) and (sample_weight == nil or core.kind(sample_weight)) then
+    y, y_pred = aligned_targets(y, y_pred)
+    for n = 1, #entries do
+      local entry = entries[n]
+      entry.metric:update_state(y, y_pred, entry.weighted and sample_weight or nil)
+    end
+    return
   end
-  return y, y_pred
+  local ys = compiled.targets(layout, "compute_metrics", y, entries)
+  local preds = layout.count == 1 and core.kind(y_pred) and {y_pred} or tree.flatten(y_pred)
+  local weights = compiled.sample_weights(layout, "compute_metrics", sample_weight)
+  local aligned = {}
+  for n = 1, #entries do
+    local entry = entries[n]
+    local i = entry.output
+    if not ys[i] then
+      errors.fail("compute_metrics: output '%s' has the metric '%s', but no targets", layout.outputs.names[i], entry.name)
+    end
+    if not aligned[i] then
+      aligned[i] = true
+      ys[i], preds[i] = aligned_targets(ys[i], preds[i])
+    end
+    if entry.weighted then
+      entry.metric:update_state(ys[i], preds[i], weights[i] or nil)
+    else
+      entry.metric:update_state(ys[i], preds[i])
+    end
+  end
 end
 
 local function add_result(self, results, name, value)
@@ -180,13 +178,13 @@ end
 --- {name = result} of every metric in `metrics`; a metric whose result is a table is merged in.
 function methods:get_metrics_result()
   local results = {}
-  local compiled_names = self._compiled and self._compiled.names_of or {}
+  local names_of = self._compiled and self._compiled.names_of or {}
   local metrics = self.metrics
   for i = 1, #metrics do
     local m = metrics[i]
     local value = m:result()
     if tree.is_leaf(value) then
-      add_result(self, results, compiled_names[m] or m.name, value)
+      add_result(self, results, names_of[m] or m.name, value)
     else
       for name, v in pairs(value) do add_result(self, results, name, v) end
     end
@@ -217,15 +215,104 @@ end
 --- layers.  Override it to list your own.
 function get.metrics(self)
   local list, seen = {}, {}
-  local compiled = self._compiled
-  if compiled then
-    if self._loss_tracker and (compiled.loss or compiled.tracks_loss) then add_new(list, seen, self._loss_tracker) end
-    local entries = compiled.resolved
+  local c = self._compiled
+  if c then
+    if self._loss_tracker and (c.loss ~= nil or c.tracks_loss) then add_new(list, seen, self._loss_tracker) end
+    for i = 1, c.layout and c.layout.count or 0 do
+      if c.layout.trackers[i] then add_new(list, seen, c.layout.trackers[i]) end
+    end
+    local entries = c.resolved
     for i = 1, entries and #entries or 0 do add_new(list, seen, entries[i].metric) end
   end
   local own = metrics_of(Module._census(self))
   for i = 1, #own do add_new(list, seen, own[i]) end
   return list
+end
+
+-- What older tutorials call: model.compiled_loss(y, y_pred) and model.compiled_metrics:update_state(y, y_pred).
+
+local CompiledLoss = class.Object:extend("CompiledLoss")
+
+local compiled_loss_params = args.params{{"sample_weight"}, {"regularization_losses"}}
+
+--- The compiled loss of a batch, plus `regularization_losses` (a list, such as model.losses); it updates the metric "loss".
+function CompiledLoss:__call(y, y_pred, sample_weight, options)
+  if type(sample_weight) == "table" and options == nil and (sample_weight.regularization_losses ~= nil or
+    core.kind(sample_weight.sample_weight)) then
+    options, sample_weight = sample_weight, nil
+  end
+  local o = args.read("compiled_loss", compiled_loss_params, options)
+  if sample_weight == nil then sample_weight = o.sample_weight end
+  local total = sum_of_losses(self.model, y, y_pred, sample_weight)
+  for _, loss in ipairs(o.regularization_losses or {}) do total = total + loss end
+  self.model._loss_tracker:update_state(total, batch_size(y_pred))
+  return total
+end
+
+local CompiledMetrics = class.Object:extend("CompiledMetrics")
+
+function CompiledMetrics:update_state(y, y_pred, sample_weight) self.model:_update_metrics(y, y_pred, sample_weight) end
+
+function CompiledMetrics:reset_state()
+  for _, entry in ipairs(self.model._compiled.resolved or {}) do entry.metric:reset_state() end
+end
+
+--- {name = result} of the compiled metrics.
+function CompiledMetrics:result()
+  local results = {}
+  for _, entry in ipairs(self.model._compiled.resolved or {}) do results[entry.name] = entry.metric:result() end
+  return results
+end
+
+function CompiledMetrics.get:metrics()
+  local list = {}
+  for i, entry in ipairs(self.model._compiled.resolved or {}) do list[i] = entry.metric end
+  return list
+end
+
+local function bound(cls, model, what)
+  need_compiled(model, what)
+  local object = cls()
+  rawset(object, "model", model)
+  return object
+end
+
+function get.compiled_loss(self)
+  need_compiled(self, "compiled_loss")
+  if self._compiled.loss == nil then errors.fail("compiled_loss: model '%s' was compiled without a loss", self.name) end
+  return bound(CompiledLoss, self, "compiled_loss")
+end
+
+function get.compiled_metrics(self) return bound(CompiledMetrics, self, "compiled_metrics") end
+
+--- The names that logs show, sorted: of the compiled losses and metrics, and of the metrics in fields; nil where that cannot be
+--- known before a step has run (a step, metrics or results of the class's own; losses made in layers only).
+---@param with_validation? boolean # the same with "val_" in front too
+---@return string[]|nil
+function methods:_log_names(with_validation)
+  local Model = require "kl.model"
+  for _, name in ipairs{"train_step", "compute_metrics", "get_metrics_result"} do
+    if self[name] ~= Model[name] then return nil end
+  end
+  local cls = getmetatable(self).class
+  local c = self._compiled
+  if cls.get.metrics ~= Model.get.metrics or not c or c.loss == nil then return nil end
+  local names = compiled.log_names(c)
+  if not names then return nil end
+  for _, metric in ipairs(metrics_of(Module._census(self))) do names[#names + 1] = metric.name end
+  for _, metric in ipairs(self.metrics) do -- a user's metric may give several values
+    if not own_code.is_own_class(class.of(metric)) then
+      local ok, value = pcall(metric.result, metric)
+      if ok and not tree.is_leaf(value) then
+        for name in pairs(value) do names[#names + 1] = name end
+      end
+    end
+  end
+  if with_validation then
+    for i = 1, #names do names[#names + 1] = "val_" .. names[i] end
+  end
+  table.sort(names)
+  return names
 end
 
 --- Sets every metric back to its start.

@@ -38,12 +38,14 @@ end
 
 --- A source from what was given, for training or evaluation.  options: steps, shuffle, generator.
 local function source_of(what, o, options)
-  if batches.is_dataset(o.x) then
-    if o.y ~= nil then errors.fail("%s: a data set yields its own targets: y cannot be given too", what) end
-    if o.sample_weight ~= nil then errors.fail("%s: a data set yields its own sample weights", what) end
-    if o.class_weight ~= nil then errors.fail("%s: class_weight needs arrays, not a data set", what) end
-    if options.shuffle then core.warn(what .. ": 'shuffle' is for arrays: shuffle the data set itself") end
-    local source = batches.dataset(what, o.x)
+  local is_dataset = batches.is_dataset(o.x)
+  if is_dataset or batches.is_generator(o.x) then
+    local it = is_dataset and "a data set" or "a generator"
+    if o.y ~= nil then errors.fail("%s: %s yields its own targets: y cannot be given too", what, it) end
+    if o.sample_weight ~= nil then errors.fail("%s: %s yields its own sample weights", what, it) end
+    if o.class_weight ~= nil then errors.fail("%s: class_weight needs arrays, not %s", what, it) end
+    if options.shuffle then core.warn(("%s: 'shuffle' is for arrays: %s gives its own order"):format(what, it)) end
+    local source = is_dataset and batches.dataset(what, o.x) or batches.generator(what, o.x)
     if source.infinite and not options.steps then
       errors.fail("%s: the data set has no end: say how many batches to take (%s)", what, options.steps_name or "steps")
     end
@@ -74,13 +76,36 @@ local function stream(source, first_epoch, steps)
     end,
     next = function(step)
       if steps and step > steps then return nil end
-      local batch, sample_of = next_batch()
+      local batch, sample_of = next_batch(step, steps)
       if batch == nil and steps then
         next_batch = source:open(epoch)
         epoch = epoch + 1
-        batch, sample_of = next_batch()
+        batch, sample_of = next_batch(step, steps)
       end
       return batch, sample_of
+    end,
+  }
+end
+
+--- Which steps callbacks hear of: with steps_per_execution = n, the begin of the first and the end of the last of every n.
+local function groups_of(model, total)
+  local compiled = model._compiled
+  local n = compiled and compiled.config.steps_per_execution or 1
+  local open = false
+  return {
+    begins = function(step)
+      if (step - 1) % n ~= 0 then return false end
+      open = true
+      return true
+    end,
+    ends = function(step)
+      if step % n ~= 0 and step ~= total then return false end
+      open = false
+      return true
+    end,
+    finish = function(step, f) -- the data ended, or training was stopped, in the middle
+      if open and step > 0 then f(step) end
+      open = false
     end,
   }
 end
@@ -141,7 +166,9 @@ function methods:fit(given)
   local validation = o.validation_data
   if validation == nil and o.validation_split ~= 0 then
     args.check("fit: 'validation_split'", o.validation_split, "number", 0, 1)
-    if batches.is_dataset(o.x) then errors.fail("fit: validation_split needs arrays, not a data set") end
+    if batches.is_dataset(o.x) or batches.is_generator(o.x) then
+      errors.fail("fit: validation_split needs arrays, not a data set or generator")
+    end
     local train, held_out = batches.split("fit", o.x, o.y, o.sample_weight, o.validation_split)
     o.x, o.y, o.sample_weight = train.x, train.y, train.sample_weight
     validation = {held_out.x, held_out.y, held_out.sample_weight}
@@ -170,8 +197,9 @@ function methods:fit(given)
       local scalars
       local step = 1
       local quiet = source.own_code and not list:runs_user_code()
+      local group = groups_of(self, steps or source.steps)
       for data, sample_of in function() return batch_stream.next(step) end do
-        list:call("on_train_batch_begin", step, {})
+        if group.begins(step) then list:call("on_train_batch_begin", step, {}) end
         local replayed
         release(spare) -- of the step before: an epoch's last are still to be read
         scalars, replayed = self:_run_train_step(data, quiet and step > 1,
@@ -179,18 +207,24 @@ function methods:fit(given)
         self.built = true
         logs.check_names(self, "train_step", first, scalars, step)
         first = first or scalars
-        list:call_with_scalars("on_train_batch_end", step, scalars)
+        if group.ends(step) then list:call_with_scalars("on_train_batch_end", step, scalars) end
         spare = replayed and scalars or {}
         if replayed and source.owns_batches then release(data) end
         step = step + 1
         if self.stop_training then break end
       end
+      group.finish(step - 1, function(last) list:call_with_scalars("on_train_batch_end", last, scalars) end)
       if not scalars then errors.fail("fit: the data set gave no batch in epoch %d", epoch) end
       self._epochs_trained = self._epochs_trained + 1
       epoch_logs = logs.numbers(scalars)
       if validation_source and validation_due(o.validation_freq, epoch) then
         local results = self:_evaluate(validation_source, o.validation_steps, list)
-        for _, name in ipairs(logs.sorted_names(results)) do epoch_logs["val_" .. name] = results[name] end
+        for _, name in ipairs(logs.sorted_names(results)) do
+          if epoch_logs["val_" .. name] ~= nil then
+            errors.fail("fit: train_step of model '%s' returned 'val_%s', which is the name of a result of the validation", self.name, name)
+          end
+          epoch_logs["val_" .. name] = results[name]
+        end
       end
       list:call("on_epoch_end", epoch, epoch_logs)
       if self.stop_training then break end
@@ -210,20 +244,22 @@ function methods:_evaluate(source, steps, list)
   local spare = {}
   local step = 1
   local quiet = source.own_code and not list:runs_user_code()
+  local group = groups_of(self, expected_steps(source, steps))
   while not steps or step <= steps do
-    local data = next_batch()
+    local data = next_batch(step, steps)
     if data == nil then break end
-    list:call("on_test_batch_begin", step, {})
+    if group.begins(step) then list:call("on_test_batch_begin", step, {}) end
     release(spare)
     scalars, replayed = self:_run_test_step(data, quiet and step > 1)
     self.built = true
     logs.check_names(self, "test_step", first, scalars, step)
     first = first or scalars
-    list:call_with_scalars("on_test_batch_end", step, scalars)
+    if group.ends(step) then list:call_with_scalars("on_test_batch_end", step, scalars) end
     spare = replayed and scalars or {}
     if replayed and source.owns_batches then release(data) end
     step = step + 1
   end
+  group.finish(step - 1, function(last) list:call_with_scalars("on_test_batch_end", last, scalars) end)
   if not scalars then errors.fail("evaluate: the data set gave no batch") end
   local results = logs.numbers(scalars)
   list:call("on_test_end", results)
@@ -266,7 +302,7 @@ function methods:predict(given)
     local step = 1
     local quiet = source.own_code and not list:runs_user_code()
     while not steps or step <= steps do
-      local data = next_batch()
+      local data = next_batch(step, steps)
       if data == nil then break end
       list:call("on_predict_batch_begin", step, {})
       local outputs, replayed = self:_run_predict_step(data, quiet and step > 1)

@@ -16,7 +16,7 @@ local replays = {}
 local volatile = {_config = true, kernel_initializer = true, bias_initializer = true, _found = true,
   _calls = true, _init_args = true, _losses = true, _loss_holders = true, history = true, _alpha = true,
   _epochs_trained = true, stop_training = true, _shuffle_generator = true, _replays = true, _graph = true, built = true,
-  _order = true, _weights = true, _core = true, _guard = true, _step_functions = true}
+  _order = true, _weights = true, _seen_shapes = true, _core = true, _guard = true, _step_functions = true}
 
 --- Notes an object or a plain table and all it leads to; false if something of the user's is in it.
 local function note(found, value, depth)
@@ -31,6 +31,7 @@ local function note(found, value, depth)
       fields[key], count = v, count + 1
       if type(v) == "function" and not own_code.is_own_function(v) then return false end
       if key == "activity_regularizer" and v then return false end -- its losses live in Lua lists
+      if key == "_hooks" and v then return false end -- the user's, also where they are functions of C's
       if type(v) == "table" and not note(found, v, depth + 1) then return false end
     end
   end

@@ -240,3 +240,73 @@ static kl_status run_one_hot(const kl_call *c) {
   return KL_OK;
 }
 const kl_kernel KL_K(one_hot) = {.run = run_one_hot};
+
+/* nonzero: blocks are counted, then each writes its places behind those before it. */
+typedef struct nonzero {
+  const uint8_t *x; /* contiguous */
+  const kl_shape *shape;
+  int64_t n, size;
+  int64_t *before; /* by block: how many there are, then how many there are before it */
+  int32_t *out;
+} nonzero;
+
+#define NONZERO_BLOCK 65536
+
+static void count_block(void *context, int64_t block) {
+  const nonzero *z = context;
+  int64_t end = kl_min_i64(z->n, (block + 1) * NONZERO_BLOCK), count = 0;
+  for (int64_t i = block * NONZERO_BLOCK; i < end; i++) {
+    count += z->x[i] != 0;
+  }
+  z->before[block] = count;
+}
+
+static void place_block(void *context, int64_t block) {
+  const nonzero *z = context;
+  int64_t end = kl_min_i64(z->n, (block + 1) * NONZERO_BLOCK), at = z->before[block];
+  for (int64_t i = block * NONZERO_BLOCK; i < end; i++) {
+    if (z->x[i] == 0) {
+      continue;
+    }
+    int64_t rest = i;
+    for (int axis = z->shape->ndim - 1; axis > 0; axis--) {
+      z->out[axis * z->size + at] = (int32_t)(rest % z->shape->dim[axis]);
+      rest /= z->shape->dim[axis];
+    }
+    z->out[at++] = (int32_t)rest;
+  }
+}
+
+static size_t counts_bytes(const kl_call *c) {
+  return rounded((size_t)kl_div_up(kl_shape_numel(&c->in[0].shape), NONZERO_BLOCK) * sizeof(int64_t));
+}
+
+static size_t nonzero_scratch(const kl_call *c) {
+  return counts_bytes(c) + (is_contiguous(&c->in[0]) ? 0 : (size_t)kl_shape_numel(&c->in[0].shape));
+}
+
+static kl_status run_nonzero(const kl_call *c) {
+  const kl_view *x = &c->in[0];
+  nonzero z = {.x = x->data, .shape = &x->shape, .n = kl_shape_numel(&x->shape), .size = c->attrs[0].v[0]};
+  z.before = c->scratch;
+  z.out = c->out[0].data;
+  if (!is_contiguous(x)) {
+    uint8_t *copy = (uint8_t *)c->scratch + counts_bytes(c);
+    kl_tiles_gather(x, copy);
+    z.x = copy;
+  }
+  int64_t blocks = kl_div_up(z.n, NONZERO_BLOCK), total = 0;
+  kl_pool_run(blocks, count_block, &z);
+  for (int64_t block = 0; block < blocks; block++) {
+    int64_t here = z.before[block];
+    z.before[block] = total;
+    total += here;
+  }
+  if (total != z.size) {
+    return kl_fail(KL_EVALUE, "kl.%s: %lld elements are not 0, 'size' is %lld", c->name, (long long)total,
+                   (long long)z.size);
+  }
+  kl_pool_run(blocks, place_block, &z);
+  return KL_OK;
+}
+const kl_kernel KL_K(nonzero) = {.run = run_nonzero, .scratch = nonzero_scratch};

@@ -195,6 +195,23 @@ local function hot(x, options) -- the result is float32 unless asked otherwise
   return {inputs = {x = x}, options = options, dtype = options.dtype or "float32", reference = one_hot, ulps = 0}
 end
 
+--- The positions of what is not 0, a row for each axis.
+local function nonzero(a, o)
+  local found = {}
+  nd.new(a.x.shape, function(i, index)
+    if a.x[i] ~= 0 and a.x[i] ~= false then found[#found + 1] = {table.unpack(index)} end
+    return 0
+  end)
+  return nd.new({#a.x.shape, o.size}, function(_, index) return found[index[2] + 1][index[1] + 1] end)
+end
+
+local function places(x, size)
+  return {inputs = {x = x}, options = {size = size}, dtype = "int32", reference = nonzero}
+end
+
+local every = {values = {}, dtype = "int32"} -- more than are looked through at a time
+for i = 1, 70000 do every.values[i] = i % 7 == 3 and i or 0 end
+
 return {
   take = takes,
   take_along_axis = alongs,
@@ -216,6 +233,22 @@ return {
       {function() kl.one_hot(kl.tensor{0, 1}, 3, 3) end, "axis 3 is out of range"},
       {function() kl.one_hot(kl.cast(ones(1, 1, 1, 1, 1, 1, 1, 1), "int32"), 3) end,
        "8 axes already, the largest rank"},
+    },
+  },
+  nonzero = {
+    places({values = {0.0, 1.5, -0.0, -2}}, 2),
+    places({values = {{0.0, 1, 1}, {0, 0, 1}}}, 3),
+    places({values = {{{0, 3}, {1, 0}, {255, 2}}, {{0, 0}, {9, 0}, {0, 1}}}, dtype = "uint8"}, 6),
+    places({values = {{0, 0}, {0, 0}}, dtype = "int32"}, 0),
+    places({values = {1 << 40, 0, math.mininteger}, dtype = "int64"}, 2),
+    places({values = {{true, false}, {true, true}}, dtype = "bool"}, 3),
+    places({values = {}, shape = {0, 3}}, 0),
+    places(every, 10000),
+    errors = {
+      {function() kl.core.ops.nonzero(ones(2, 3), 5) end, "kl.nonzero: 6 elements are not 0, 'size' is 5"},
+      {function() kl.core.ops.nonzero(ones(2, 3), -1) end, "'size' must be at least 0, got %-1"},
+      {function() kl.core.ops.nonzero(ones(), 1) end, "at least one axis expected"},
+      {function() kl.nonzero(ones()) end, "at least one axis expected"},
     },
   },
 }

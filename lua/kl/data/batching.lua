@@ -1,0 +1,322 @@
+-- Stages that join elements and take them apart: batch, padded_batch, unbatch, window.
+local core = require "kl.core"
+local args = require "kl.args"
+local errors = require "kl.errors"
+local functions = require "kl.data.functions"
+local ops = require "kl.ops"
+local rows = require "kl.data.rows"
+local stage = require "kl.data.stage"
+local tree = require "kl.tree"
+
+local Dataset = stage.Dataset
+
+local function as_tensor(leaf) return core.kind(leaf) and leaf or core.tensor(leaf) end
+
+--- Elements stacked: each value becomes a structure of tensors with one more axis in front.  join(leaves, k) makes one tensor of
+--- those of a leaf.
+local function stack_by(what, elements, join)
+  local batch = {}
+  for k in ipairs(elements[1]) do
+    local parts = {}
+    for i, element in ipairs(elements) do
+      parts[i] = element[k]
+      if #element ~= #elements[1] then
+        errors.fail("%s: the elements of a batch must have as many values: element 1 has %d, element %d %d", what, #elements[1], i,
+          #element)
+      end
+    end
+    local number = 0
+    batch[k] = tree.map(function(...)
+      number = number + 1
+      local leaves = {...}
+      for i, leaf in ipairs(leaves) do
+        if type(leaf) == "string" then
+          errors.fail("%s: value %d of element %d is a string: only tensors and numbers can be batched", what, k, i)
+        end
+        leaves[i] = as_tensor(leaf)
+      end
+      return join(leaves, k, number)
+    end, table.unpack(parts))
+  end
+  return batch
+end
+
+local function stack(elements)
+  return stack_by("batch", elements, function(leaves, k)
+    for i, leaf in ipairs(leaves) do
+      if not core.same_shape(leaves[1], leaf) then
+        errors.fail("batch: the elements of a batch must have one shape: value %d of element 1 has %s, of element %d %s", k,
+          core.shape_text(leaves[1]), i, core.shape_text(leaf))
+      end
+    end
+    return ops.stack(leaves, 1)
+  end)
+end
+
+--- Items n at a time: lists of up to n items.
+local function lists(self, n, drop_remainder)
+  return function(ctx)
+    local next_item, jump = self.open(ctx)
+    local ended = false
+    return function()
+      if ended then return nil end
+      local items = {}
+      while #items < n do
+        local item = next_item()
+        if item == nil then
+          ended = true
+          break
+        end
+        items[#items + 1] = item
+      end
+      if #items == 0 or (drop_remainder and #items < n) then return nil end
+      return items
+    end, function(m)
+      if ended then return 0 end
+      local passed = stage.jump(next_item, jump, m * n)
+      if passed == m * n then return m end
+      ended = true
+      return drop_remainder and passed // n or (passed + n - 1) // n
+    end
+  end
+end
+
+local function batches_of(length, n, drop_remainder)
+  if length < 0 then return length end
+  return drop_remainder and length // n or (length + n - 1) // n
+end
+
+local batch_params = args.params{{"drop_remainder", false}}
+
+--- n elements at a time, stacked; the last batch is smaller unless drop_remainder.
+---@param n integer
+---@param options? table # drop_remainder = false
+function Dataset:batch(n, options)
+  args.check("batch: 'batch_size'", n, "integer", 1)
+  local o = args.read("batch", batch_params, options)
+  args.check("batch: 'drop_remainder'", o.drop_remainder, "boolean")
+  local gather, prepare_many = self.gather, self.prepare_many
+  local function join(items)
+    local batch = gather and gather(items)
+    if batch then return batch end
+    local elements = {}
+    for i, item in ipairs(items) do elements[i] = self.fetch(item) end
+    return stack(elements)
+  end
+  return stage.new{text = ("%s:batch(%d%s)"):format(self.text, n, o.drop_remainder and ", drop_remainder" or ""), inputs = {self},
+    length = batches_of(self.length, n, o.drop_remainder),
+    open = lists(self, n, o.drop_remainder),
+    fetch = function(items)
+      local ready = items.ready -- what a prefetch has begun to gather
+      items.ready = nil
+      return ready and ready() or join(items)
+    end,
+    prepare = prepare_many and function(items, queue) items.ready = prepare_many(items, queue) end or nil}
+end
+
+-- padded_shapes or padding_values per leaf: one for all, or a structure like the element's, or (several values) a list of these.
+local function per_leaf(what, given, element, is_one)
+  local result, n = {}, 0
+  for k, value in ipairs(element) do
+    local own = given
+    if given ~= nil and not is_one(given) and #element > 1 then own = given[k] end
+    local leaves, count = {}, #tree.flatten(value)
+    local function walk(like, of)
+      if tree.is_leaf(like) then
+        n = n + 1
+        leaves[#leaves + 1] = of == nil and false or of
+        if of ~= nil and not is_one(of) then
+          errors.fail("padded_batch: '%s' does not fit the elements: %s for value %d", what, errors.show(of), k)
+        end
+        return
+      end
+      local names = tree.names(like)
+      for i = 1, names and #names or #like do
+        local key = names and names[i] or i
+        if of == nil or is_one(of) then walk(like[key], of) else walk(like[key], of[key]) end
+      end
+    end
+    if own ~= nil and type(own) ~= "table" and not is_one(own) then
+      errors.fail("padded_batch: '%s' does not fit the elements: %s for value %d", what, errors.show(own), k)
+    end
+    walk(value, own)
+    result[k] = leaves
+    assert(#leaves == count)
+  end
+  return result
+end
+
+local function is_shape(value)
+  if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
+  if next(value) == nil then return true end
+  for i, length in ipairs(value) do
+    if not (math.type(length) == "integer" and length >= -1 or length == false) then return false, i end
+  end
+  return #value > 0
+end
+
+local function is_number(value)
+  return type(value) == "number" or type(value) == "boolean" or (core.kind(value) == "tensor" and value.ndim == 0)
+end
+
+-- Leaves of one batch padded to one shape: the longest of each axis, or as given (-1, false: the longest).
+local function pad_and_stack(leaves, k, shape, padding)
+  local ndim = leaves[1].ndim
+  local target = {}
+  for axis = 1, ndim do target[axis] = 0 end
+  if shape and #shape ~= ndim then
+    errors.fail("padded_batch: value %d has %d axes, 'padded_shapes' gives %d", k, ndim, #shape)
+  end
+  for i, leaf in ipairs(leaves) do
+    if leaf.ndim ~= ndim or leaf.dtype ~= leaves[1].dtype then
+      errors.fail("padded_batch: value %d of element 1 is %s of %d axes, of element %d %s of %d", k, leaves[1].dtype, ndim, i, leaf.dtype,
+        leaf.ndim)
+    end
+    for axis = 1, ndim do target[axis] = math.max(target[axis], leaf.shape[axis]) end
+  end
+  for axis = 1, ndim do
+    local wanted = shape and shape[axis]
+    if wanted and wanted >= 0 then
+      if wanted < target[axis] then
+        errors.fail("padded_batch: value %d has an element of length %d along axis %d, 'padded_shapes' gives %d", k, target[axis], axis,
+          wanted)
+      end
+      target[axis] = wanted
+    end
+  end
+  for i, leaf in ipairs(leaves) do
+    local widths, needed = {}, false
+    for axis = 1, ndim do
+      widths[axis] = {0, target[axis] - leaf.shape[axis]}
+      needed = needed or widths[axis][2] > 0
+    end
+    if needed then leaves[i] = ops.pad(leaf, widths, {constant_values = padding or 0}) end
+  end
+  return ops.stack(leaves, 1)
+end
+
+local padded_params = args.params{{"padded_shapes"}, {"padding_values"}, {"drop_remainder", false}}
+
+--- n elements at a time, each padded at its ends to one shape and stacked.
+---@param n integer
+---@param options? table # padded_shapes: a shape (-1 or false: the longest of the batch), or a structure of shapes like the
+---                      # element, a list of them where there are several values; padding_values = 0, likewise;
+---                      # drop_remainder = false
+function Dataset:padded_batch(n, options)
+  args.check("padded_batch: 'batch_size'", n, "integer", 1)
+  local o = args.read("padded_batch", padded_params, options)
+  args.check("padded_batch: 'drop_remainder'", o.drop_remainder, "boolean")
+  if o.padded_shapes ~= nil then args.check("padded_batch: 'padded_shapes'", o.padded_shapes, "table") end
+  return stage.new{text = ("%s:padded_batch(%d%s)"):format(self.text, n, o.drop_remainder and ", drop_remainder" or ""), inputs = {self},
+    length = batches_of(self.length, n, o.drop_remainder),
+    open = lists(self, n, o.drop_remainder),
+    fetch = function(items)
+      local elements = {}
+      for i, item in ipairs(items) do elements[i] = self.fetch(item) end
+      local shapes = per_leaf("padded_shapes", o.padded_shapes, elements[1], is_shape)
+      local values = per_leaf("padding_values", o.padding_values, elements[1], is_number)
+      return stack_by("padded_batch", elements, function(leaves, k, number)
+        return pad_and_stack(leaves, k, shapes[k][number], values[k][number])
+      end)
+    end}
+end
+
+--- The rows of each element as elements of their own.
+function Dataset:unbatch()
+  return functions.looking(self, "unbatch", self.length == 0 and 0 or stage.UNKNOWN, function(following)
+    local by_row, i, n
+    return function()
+      while not by_row or i == n do
+        local element, number = following()
+        if element == nil then return nil end
+        i, n = 0, nil
+        for k, value in ipairs(element) do
+          for _, leaf in ipairs(tree.flatten(value)) do
+            if not core.kind(leaf) or leaf.ndim == 0 then
+              errors.fail("unbatch: value %d of element %d is a scalar: it has no rows", k, number)
+            end
+            if n and leaf.shape[1] ~= n then
+              errors.fail("unbatch: the values of element %d have different numbers of rows: %d and %d", number, n, leaf.shape[1])
+            end
+            n = leaf.shape[1]
+          end
+        end
+        by_row = rows.of(element)
+        n = n or 0
+      end
+      i = i + 1
+      return by_row.fetch(i)
+    end
+  end)
+end
+
+local window_params = args.params{{"shift"}, {"stride", 1}, {"drop_remainder", false}}
+
+--- Windows of the elements: each element is a data set of up to `size` elements, `stride` apart; the next window begins `shift`
+--- elements later.  With flat_map they become batches: ds:window(3, {shift = 1}):flat_map(function(w) return w:batch(3) end).
+---@param size integer
+---@param options? table # shift = size, stride = 1, drop_remainder = false
+function Dataset:window(size, options)
+  args.check("window: 'size'", size, "integer", 1)
+  local o = args.read("window", window_params, options)
+  local shift = o.shift == nil and size or o.shift
+  args.check("window: 'shift'", shift, "integer", 1)
+  args.check("window: 'stride'", o.stride, "integer", 1)
+  args.check("window: 'drop_remainder'", o.drop_remainder, "boolean")
+  local reach = (size - 1) * o.stride + 1 -- elements from the first of a window to its last
+  local length = self.length
+  if length >= 0 then
+    length = o.drop_remainder and (length < reach and 0 or (length - reach) // shift + 1) or (length + shift - 1) // shift
+  end
+  -- an element of several windows is fetched once
+  local function fetch_box(box)
+    if not box.element then box.element, box.item = self.fetch(box.item), nil end
+    return box.element
+  end
+  local gather = self.gather and function(boxes)
+    local items = {}
+    for i, box in ipairs(boxes) do
+      if box.item == nil then return nil end
+      items[i] = box.item
+    end
+    return self.gather(items)
+  end or nil
+  local function fetch(boxes)
+    local function open()
+      local i = 0
+      return function()
+        i = i + 1
+        return boxes[i]
+      end
+    end
+    return {stage.new{text = ("window(%d)"):format(#boxes), inputs = {}, length = #boxes, open = open, fetch = fetch_box, gather = gather}}
+  end
+  local text = ("%s:window(%d, %d, %d%s)"):format(self.text, size, shift, o.stride, o.drop_remainder and ", drop_remainder" or "")
+  return stage.new{text = text, inputs = {self}, length = length, fetch = fetch, open = function(ctx)
+      local next_item = self.open(ctx)
+      local buffer, first, ended = {}, 1, false -- elements from number `first` on, counted from 1
+      local at = 1                              -- where the next window begins
+      return function()
+        local count = first + #buffer - 1
+        while not ended and count < at + reach - 1 do
+          local item = next_item()
+          if item == nil then
+            ended = true
+          else
+            count = count + 1
+            if count >= at then buffer[#buffer + 1] = {item = item} else first = count + 1 end
+          end
+        end
+        local boxes = {}
+        for i = at, at + reach - 1, o.stride do boxes[#boxes + 1] = buffer[i - first + 1] end
+        if #boxes == 0 or (o.drop_remainder and #boxes < size) then return nil end
+        at = at + shift
+        local kept = {}
+        for i = at, count do kept[#kept + 1] = buffer[i - first + 1] end
+        buffer, first = kept, at <= count and at or count + 1
+        return boxes
+      end
+    end}
+end
+
+return {stack = stack}

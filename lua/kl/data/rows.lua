@@ -1,0 +1,63 @@
+-- Rows of arrays by number: the items of from_tensor_slices and from_file.
+--
+-- An array is a tensor, or a reader of a file (kl.files).  Rows that lie one behind the other in a tensor are a view; others are
+-- gathered at once.  With a prefetch's queue (core.prefetch) a thread gathers them and reads the files: it gets positions and
+-- addresses, and never calls Lua.
+local core = require "kl.core"
+local tree = require "kl.tree"
+
+local rows = {}
+
+local function window(t, first, n)
+  local starts, size = {first}, {n}
+  for axis = 2, t.ndim do starts[axis], size[axis] = 1, -1 end
+  return core.ops.slice(t, starts, size)
+end
+
+local function row(structure, i)
+  return tree.map(function(t) return core.ops.squeeze(window(t, i, 1), 1) end, structure)
+end
+
+--- True if the positions are first, first + 1, ...
+local function is_run(positions)
+  local first = positions[1]
+  for i = 2, #positions do
+    if positions[i] ~= first + i - 1 then return false end
+  end
+  return true
+end
+
+local function from_zero(positions)
+  local list = {}
+  for i, p in ipairs(positions) do list[i] = p - 1 end
+  return core.tensor(list, "int64")
+end
+
+--- What a stage of such rows has: fetch, gather, prepare_many.
+---@param slices any[] # a structure of arrays per value
+function rows.of(slices)
+  local stage = {}
+
+  function stage.fetch(i)
+    local element = {}
+    for k, structure in ipairs(slices) do element[k] = row(structure, i) end
+    return element
+  end
+
+  function stage.gather(positions)
+    local run = is_run(positions)
+    local at = not run and from_zero(positions)
+    local batch = {}
+    for k, structure in ipairs(slices) do
+      batch[k] = tree.map(function(t)
+        if run then return window(t, positions[1], #positions) end
+        return core.ops.take(t, at, 1)
+      end, structure)
+    end
+    return batch
+  end
+
+  return stage
+end
+
+return rows

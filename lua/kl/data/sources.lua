@@ -1,0 +1,233 @@
+-- Where elements come from: tensors in memory, counting, functions of the user's.
+local core = require "kl.core"
+local args = require "kl.args"
+local errors = require "kl.errors"
+local rows = require "kl.data.rows"
+local stage = require "kl.data.stage"
+local tree = require "kl.tree"
+
+local Dataset = stage.Dataset
+
+--- open() of items 1 to n.
+local function count_to(n)
+  return function()
+    local i = 0
+    return function()
+      if i < n then
+        i = i + 1
+        return i
+      end
+    end, function(m)
+      local passed = math.min(m, n - i)
+      i = i + passed
+      return passed
+    end
+  end
+end
+
+local function tensor_of(what, leaf)
+  local t = core.kind(leaf) == "tensor" and leaf or core.kind(leaf) == "variable" and leaf.value
+  if not t then errors.fail("%s: tensors expected, got %s", what, errors.show(leaf)) end
+  return t
+end
+
+--- One element per row of the tensors (each argument may be a structure): from_tensor_slices(images, labels).
+---@return kl.data.Dataset
+function Dataset.from_tensor_slices(...)
+  local slices, n = {}, nil
+  if select("#", ...) == 0 then errors.fail("from_tensor_slices: at least one tensor expected") end
+  for i = 1, select("#", ...) do
+    slices[i] = tree.map(function(leaf)
+      local t = tensor_of("from_tensor_slices", leaf)
+      if t.ndim == 0 then errors.fail("from_tensor_slices: a scalar has no rows") end
+      if n and t.shape[1] ~= n then
+        errors.fail("from_tensor_slices: the tensors have different numbers of rows: %d and %d", n, t.shape[1])
+      end
+      n = t.shape[1]
+      return t
+    end, (select(i, ...)))
+  end
+  if not n then errors.fail("from_tensor_slices: at least one tensor expected, got an empty structure") end
+  local by_row = rows.of(slices)
+  return stage.new{text = ("from_tensor_slices(%d)"):format(n), length = n, open = count_to(n), fetch = by_row.fetch,
+    gather = by_row.gather, prepare_many = by_row.prepare_many}
+end
+
+--- A data set of one element, these values: from_tensors(x, y).
+---@return kl.data.Dataset
+function Dataset.from_tensors(...)
+  local n = select("#", ...)
+  if n == 0 then errors.fail("from_tensors: at least one value expected") end
+  local element = {}
+  for i = 1, n do
+    element[i] = tree.map(function(leaf)
+      if type(leaf) == "number" or type(leaf) == "boolean" then return core.tensor(leaf) end
+      return tensor_of("from_tensors", leaf)
+    end, (select(i, ...)))
+  end
+  return stage.new{text = "from_tensors", length = 1, open = count_to(1),
+    fetch = function() return {table.unpack(element)} end}
+end
+
+--- Integers as int64 scalars, data counted from 0: range(stop), range(start, stop), range(start, stop, step).  `stop` is not
+--- reached.
+---@return kl.data.Dataset
+function Dataset.range(...)
+  local count = select("#", ...)
+  if count < 1 or count > 3 then errors.fail("range: stop, or start, stop, step expected, got %d arguments", count) end
+  local start, stop, step = ...
+  if count == 1 then start, stop = 0, start end
+  step = step == nil and 1 or step
+  args.check("range: 'start'", start, "integer")
+  args.check("range: 'stop'", stop, "integer")
+  args.check("range: 'step'", step, "integer")
+  if step == 0 then errors.fail("range: 'step' must not be 0") end
+  local n = step > 0 and (stop - start + step - 1) // step or (start - stop - step - 1) // -step
+  n = math.max(n, 0)
+  local function at(i) return start + (i - 1) * step end
+  return stage.new{text = ("range(%d, %d, %d)"):format(start, stop, step), length = n, open = count_to(n),
+    fetch = function(i) return {core.tensor(at(i), "int64")} end,
+    gather = function(items)
+      local list = {}
+      for k, i in ipairs(items) do list[k] = at(i) end
+      return {core.tensor(list, "int64")}
+    end}
+end
+
+--- Values that a function of the user's gave: numbers and lists of numbers become tensors.
+local function to_tensors(what, given)
+  if core.kind(given) == "tensor" then return given end
+  if core.kind(given) == "variable" then return given.value end
+  if type(given) == "number" or type(given) == "boolean" then return core.tensor(given) end
+  if type(given) == "table" and getmetatable(given) == nil then
+    local first = tree.flatten(given)[1]
+    if tree.names(given) == nil and (type(first) == "number" or type(first) == "boolean") then return core.tensor(given) end
+    local result = {}
+    for key, value in pairs(given) do result[key] = to_tensors(what, value) end
+    return result
+  end
+  if type(given) == "string" then return given end
+  errors.fail("%s: tensors, numbers, strings or structures of them expected, got %s", what, errors.show(given))
+end
+
+--- "value 1: {a: float32 (?, ?), b: int32 ()}": all that elements of one generator have in common.
+local function signature(element)
+  local parts = {}
+  for k, value in ipairs(element) do
+    local leaves = {}
+    for i, leaf in ipairs(tree.flatten(value)) do
+      leaves[i] = core.kind(leaf) and ("%s of %d axes"):format(leaf.dtype, leaf.ndim) or "a string"
+    end
+    parts[k] = ("%s with %s"):format(tree.form(value), table.concat(leaves, ", "))
+  end
+  return table.concat(parts, "; ")
+end
+
+-- What a generator function gave: a function (with the state and the control value of a for loop), a coroutine, or, where it
+-- yielded, itself.  Gives a function that gives the next element's values, and one that ends it.
+local function begin(f)
+  local body = coroutine.create(f)
+  local first = table.pack(coroutine.resume(body))
+  if not first[1] then error(first[2], 0) end
+  if coroutine.status(body) == "suspended" then -- it yields its elements itself
+    local fresh = true
+    return function()
+      if fresh then
+        fresh = false
+        return table.unpack(first, 2, first.n)
+      end
+      if coroutine.status(body) == "dead" then return nil end
+      local given = table.pack(coroutine.resume(body))
+      if not given[1] then error(given[2], 0) end
+      if coroutine.status(body) == "dead" then return nil end
+      return table.unpack(given, 2, given.n)
+    end, function() coroutine.close(body) end
+  end
+  local iterate, state, control, closing = table.unpack(first, 2, 5)
+  if type(iterate) == "thread" then
+    return function()
+      if coroutine.status(iterate) == "dead" then return nil end
+      local given = table.pack(coroutine.resume(iterate))
+      if not given[1] then error(given[2], 0) end
+      if coroutine.status(iterate) == "dead" and given.n == 1 then return nil end
+      return table.unpack(given, 2, given.n)
+    end, function() if coroutine.status(iterate) ~= "running" then coroutine.close(iterate) end end
+  end
+  if iterate == nil then return function() end end -- a body that yielded nothing
+  local meta = type(iterate) ~= "function" and getmetatable(iterate)
+  if type(iterate) ~= "function" and not (type(meta) == "table" and meta.__call) then
+    errors.fail("from_generator: the function must return an iterator (a function or a coroutine), or yield elements, got %s",
+      errors.show(iterate))
+  end
+  return function()
+    local given = table.pack(iterate(state, control))
+    control = given[1]
+    return table.unpack(given, 1, given.n)
+  end, closing ~= nil and function() local _ <close> = closing end or nil
+end
+
+local generator_params = args.params{{"cardinality"}, {"output_count"}}
+
+--- Elements from a function of the user's.  f() is called at the begin of each pass and returns what a for loop takes: a function
+--- that gives the values of the next element at each call and nil at the end (a coroutine will do); or f yields the elements
+--- itself.  All elements have the form, dtypes and numbers of axes of the first.
+---
+--- A restored position runs the function from its start again and leaves out what was given before.
+---@param f function
+---@param options? table # cardinality: the number of elements, where it is known (an early end is then an error); output_count: the
+---                      # number of values of each element
+---@return kl.data.Dataset
+function Dataset.from_generator(f, options)
+  args.check("from_generator: the function", f, "function")
+  local o = args.read("from_generator", generator_params, options)
+  if o.cardinality ~= nil then args.check("from_generator: 'cardinality'", o.cardinality, "integer", 0) end
+  if o.output_count ~= nil then args.check("from_generator: 'output_count'", o.output_count, "integer", 1) end
+  local first -- the signature, of all passes
+  local function check(element, n, step)
+    if n ~= (o.output_count or n) then
+      errors.fail("from_generator: at step %d the generator gave %d values, 'output_count' is %d", step, n, o.output_count)
+    end
+    for k = 1, n do
+      if element[k] == nil then errors.fail("from_generator: at step %d value %d is nil", step, k) end
+      element[k] = to_tensors(("from_generator: at step %d, value %d"):format(step, k), element[k])
+    end
+    local now = signature(element)
+    first = first or now
+    if now ~= first then
+      errors.fail("from_generator: at step %d the generator gave other structures than at first: %s expected, got %s", step, first, now)
+    end
+    return element
+  end
+  local length = o.cardinality or stage.UNKNOWN
+  return stage.new{text = "from_generator", length = length, fetch = function(element) return element end, open = function(ctx)
+    local step, next_values, ended = 0, nil, false
+    local function finish()
+      local close = ctx.closers[finish]
+      ended, next_values, ctx.closers[finish] = true, nil, nil
+      if close then close() end
+    end
+    return function()
+      if ended then return nil end
+      if step == length then return finish() end
+      if not next_values then
+        local close
+        next_values, close = stage.call("from_generator", 1, begin, f)
+        ctx.closers[finish] = close
+      end
+      local given = table.pack(stage.call("from_generator", step + 1, next_values))
+      if given[1] == nil then
+        finish()
+        if length >= 0 then
+          errors.fail("from_generator: the generator ended at step %d, %d elements were expected ('cardinality')", step + 1, length)
+        end
+        return nil
+      end
+      step = step + 1
+      local n = given.n
+      given.n = nil
+      return check(given, n, step)
+    end
+  end}
+end
+
+return {count_to = count_to}
