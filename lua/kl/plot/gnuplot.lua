@@ -9,6 +9,9 @@ local errors = require "kl.errors"
 
 local gnuplot = {}
 
+-- A picture of a million points takes some seconds; a run that takes so long will not end.
+local SECONDS = 120
+
 -- What may not be in an SVG file, or ends a text for gnuplot.
 local function is_drawable(code)
   return code >= 32 and code ~= 127 and not (code >= 128 and code < 160) and code ~= 0xfffe and code ~= 0xffff or code == 10
@@ -71,7 +74,7 @@ function gnuplot.run(script, data)
     errors.fail("kl.plot: the data of a figure could not be written to the temporary file %s", path)
   end
   -- as a file, and not as commands typed in, a script ends at its first error
-  local ok, status, out, errs = pcall(core.run_program, {"gnuplot", "-d", "/dev/stdin"}, (script:gsub("@DATA@", path)))
+  local ok, status, out, errs = pcall(core.run_program, {"gnuplot", "-d", "/dev/stdin"}, (script:gsub("@DATA@", path)), SECONDS)
   os.remove(path)
   if not ok then errors.fail("kl.plot: %s", (tostring(status):gsub("^[^\n]-:%d+: ", ""))) end
   if not status then
