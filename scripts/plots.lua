@@ -15,7 +15,7 @@ end
 local x = kl.linspace(0, 10, 101)
 local fig = kl.plot.figure{title = "lines", xlabel = "x", ylabel = "y"}
 fig:fill_between(x, kl.sin(x) - 0.2, kl.sin(x) + 0.2, {color = "C0"})
-fig:line(x, kl.sin(x), {label = "sin", color = "C0"})
+fig:line(x, kl.sin(x), {label = "sin"})
 fig:line(x, kl.cos(x), {label = "cos", style = "dashed"})
 fig:step({0, 2, 4, 6, 8, 10}, {-1, -0.5, 0, 0.5, 1, 1}, {label = "steps", marker = "s"})
 fig:hline(0, {color = "gray", style = "dotted"}):vline(3.14, {color = "gray", style = "dashdot"})
@@ -42,7 +42,7 @@ done("bars", fig)
 fig = kl.plot.figure{rows = 1, columns = 2}
 fig[1]:configure{title = "errors"}:errorbar({1, 2, 3, 4}, {2, 3, 2.5, 4}, {yerr = {0.3, 0.5, 0.2, 0.6}, xerr = 0.1, style = "dotted"})
 fig[2]:configure{title = "spread"}:histogram(kl.random.normal{2000}, {bins = 30, density = true, label = "normal"})
-fig[2]:histogram(kl.random.uniform({2000}, -2, 2), {bins = 30, density = true, alpha = 0.5, label = "uniform"})
+fig[2]:histogram(kl.random.uniform{2000, minval = -2, maxval = 2}, {bins = 30, density = true, alpha = 0.5, label = "uniform"})
 done("errors", fig)
 
 -- Matrices, and numbers on logarithmic axes; a second axis on the right.
@@ -69,6 +69,6 @@ done("images", fig)
 -- What fit returns draws itself.
 local model = kl.Sequential{kl.layers.Dense{16, activation = "tanh"}, kl.layers.Dense{1, activation = "sigmoid"}}
 model:compile{optimizer = kl.optimizers.Adam{learning_rate = 0.05}, loss = "binary_crossentropy", metrics = {"accuracy"}}
-local inside = kl.cast(kl.reshape(px * px + py * py, {-1, 1}) < 1, "float32")
+local inside = kl.cast(kl.less(kl.reshape(px * px + py * py, {-1, 1}), 1), "float32")
 local history = model:fit{points, inside, epochs = 15, verbose = 0, validation_split = 0.3}
 done("history", history:plot())

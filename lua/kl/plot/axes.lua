@@ -38,6 +38,9 @@ local function check_limits(what, given, scale)
     end
   end
   if limits[1] and limits[1] == limits[2] then errors.fail("%s: two different numbers expected, got %s twice", what, given[1]) end
+  if limits[1] and limits[2] and not ticks.are_apart(limits[1], limits[2]) then
+    errors.fail("%s: %.17g and %.17g are too close to each other", what, limits[1], limits[2])
+  end
 end
 
 local function check_strings(what, list)
@@ -162,7 +165,7 @@ function Axes:parts()
   local all = {}
   for _, series in ipairs(self.series) do
     local parts = type(series.parts) == "function" and series:parts(self) or series.parts
-    for i, part in ipairs(parts) do all[#all + 1] = {part = part, series = series, first = i == 1} end
+    for i, part in ipairs(parts) do all[#all + 1] = {part = part, series = series, first = i == (series.key or 1)} end
   end
   return all
 end
@@ -217,9 +220,9 @@ function Axes:axis(axis, all, count)
   else
     a, b = ticks.limits(low, high, scale, tight(self, axis, low, high))
   end
-  local before_a, before_b = a, b
+  local downwards = a > b
   a, b = user[1] and user[1] + 0.0 or a, user[2] and user[2] + 0.0 or b
-  if a == b or (a > b and not (user[1] and user[2]) and not (before_a > before_b)) then -- one side is given, beyond the data
+  if a == b or (a > b and not (user[1] and user[2]) and not downwards) then -- one side is given, beyond the data
     if user[1] then b = scale == "log" and a * 10 or a + math.max(1, math.abs(a) * 0.1) else
       a = scale == "log" and b / 10 or b - math.max(1, math.abs(b) * 0.1) end
   end

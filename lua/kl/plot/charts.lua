@@ -177,7 +177,6 @@ define("errorbar", {{"yerr"}, {"xerr"}, {"style", "none"}, {"width", 1.2}, {"mar
   local width = nonnegative(what, "width", o.width)
   local marker = style.marker(what, o.marker)
   local parts = {}
-  if marker or style.dash(what, o.style) then parts[1] = line_series(what, x, y, o, "lines").parts[1] end
   if o.yerr ~= nil then
     local low, high = around(y, read_error(what, "yerr", o.yerr, #x))
     parts[#parts + 1] = {with = "yerrorbars", columns = {x, y, low, high}, x = {1}, y = {2, 3, 4}, width = width, dash = ""}
@@ -186,7 +185,9 @@ define("errorbar", {{"yerr"}, {"xerr"}, {"style", "none"}, {"width", 1.2}, {"mar
     local low, high = around(x, read_error(what, "xerr", o.xerr, #x))
     parts[#parts + 1] = {with = "xerrorbars", columns = {x, y, low, high}, x = {1, 3, 4}, y = {2}, width = width, dash = ""}
   end
-  return {parts = parts}
+  -- the signs stand on the bars, and in the legend
+  if marker or style.dash(what, o.style) then parts[#parts + 1] = line_series(what, x, y, o, "lines").parts[1] end
+  return {parts = parts, key = #parts}
 end)
 
 -- Bars
@@ -288,20 +289,26 @@ end
 bar("bar", "x")
 bar("barh", "y")
 
+local function is_increasing(list)
+  for i = 2, #list do
+    local rises = list[i] > list[i - 1] -- not so with a NaN
+    if not rises then return false end
+  end
+  return true
+end
+
 local function bin_edges(what, list, o)
   if type(o.bins) == "table" or type(o.bins) == "userdata" then
     local edges = values.list(what .. ": 'bins'", o.bins)
     if #edges < 2 then errors.fail("%s: 'bins': at least two edges expected, got %d", what, #edges) end
-    for i = 2, #edges do
-      if not (edges[i] > edges[i - 1]) then errors.fail("%s: 'bins': edges in increasing order expected", what) end
-    end
+    if not is_increasing(edges) then errors.fail("%s: 'bins': edges in increasing order expected", what) end
     return edges
   end
   args.check(what .. ": 'bins'", o.bins, "integer", 1, 100000)
   local low, high = math.huge, -math.huge
   if o.range ~= nil then
     local range = values.list(what .. ": 'range'", o.range)
-    if #range ~= 2 or not (range[1] < range[2]) then errors.fail("%s: 'range' must be {lowest, highest}", what) end
+    if #range ~= 2 or not is_increasing(range) then errors.fail("%s: 'range' must be {lowest, highest}", what) end
     low, high = range[1], range[2]
   else
     for _, value in ipairs(list) do
@@ -354,8 +361,7 @@ define("histogram", {{"bins", 10}, {"range"}, {"density", false}, {"weights"}, {
     middle[i], low[i], high[i], base[i] = (edges[i] + edges[i + 1]) / 2, edges[i], edges[i + 1], 0.0
   end
   return {base = "y", counts = counts, edges = edges, parts = {{with = "boxxyerror", columns = {middle, counts, low, high, base,
-    counts}, edge = true,
-    x = {3, 4}, y = {5, 6}}}}
+    counts}, edge = true, x = {3, 4}, y = {5, 6}}}}
 end)
 
 define("text", {{"size", 10.0}, {"align", "left"}}, function(what, given, o)

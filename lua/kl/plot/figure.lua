@@ -99,8 +99,8 @@ local function terminal_of(format, width, height, dpi, scale)
     return ("svg noenhanced background \"#ffffff\" size %d,%d font \"sans-serif,10\" fontscale %s linewidth %s"):format(w, h,
       number(unit * 96 / 72), number(unit))
   elseif format == "pdf" then
-    return ("pdfcairo noenhanced background \"#ffffff\" size %sin,%sin font \"sans-serif,10\" fontscale %s linewidth %s pointscale %s"):format(
-      number(width * scale / dpi), number(height * scale / dpi), number(scale), number(scale), number(scale))
+    return ("pdfcairo noenhanced background \"#ffffff\" size %sin,%sin font \"sans-serif,10\" fontscale %s "
+      .. "linewidth %s pointscale %s"):format(number(width * scale / dpi), number(height * scale / dpi), number(scale), number(scale), number(scale))
   end
   return ("sixelgd noenhanced truecolor background \"#ffffff\" size %d,%d font \"sans-serif,10\" fontscale %s linewidth %s"):format(w, h,
     number(unit), number(unit))
@@ -130,8 +130,10 @@ local function draw(self, format, o)
   if not ends[format](bytes) then
     errors.fail("kl.plot: gnuplot wrote no whole %s (%d bytes); does it have this format? gnuplot-nox has", format, #bytes)
   end
-  if format == "svg" then -- cells are not to be smoothed
-    bytes = bytes:gsub("<image x=", "<image style=\"image-rendering:pixelated\" x=")
+  if format == "svg" then -- cells are not to be smoothed; "]]>" in a text is no end of anything
+    bytes = bytes:gsub("<image x=", "<image style=\"image-rendering:pixelated\" x="):gsub("(<t[^<>]*>[^<]*)", function(piece)
+      return (piece:gsub("%]%]>", "]]&gt;"))
+    end)
   end
   return bytes
 end

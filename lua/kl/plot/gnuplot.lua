@@ -78,7 +78,8 @@ function gnuplot.run(script, data)
   os.remove(path)
   if not ok then errors.fail("kl.plot: %s", (tostring(status):gsub("^[^\n]-:%d+: ", ""))) end
   if not status then
-    errors.fail("kl.plot: gnuplot draws the figures, and it is not installed or not in PATH (on Debian and Ubuntu: apt install gnuplot-nox)")
+    errors.fail("kl.plot: gnuplot draws the figures, and it is not installed or not in PATH %s",
+      "(on Debian and Ubuntu: apt install gnuplot-nox)")
   end
   if status ~= 0 then
     errors.fail("kl.plot: gnuplot %s: %s", status < 0 and "was ended by signal " .. -status or "failed", words_of(errs))

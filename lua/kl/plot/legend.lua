@@ -14,17 +14,21 @@ local function placer(axis)
   return function(value) return (value - axis.low) / (axis.high - axis.low) end
 end
 
--- Calls visit(x, y) for places, from 0 to 1 each, that a part covers.
-local function walk(part, to_x, to_y, visit)
+-- Calls visit(x, y) for places, from 0 to 1 each, that a part covers, and cover(x1, x2, y1, y2) for its rectangles.
+local function walk(part, to_x, to_y, visit, cover)
   local c = part.columns
   local n = #c[1]
   local stride = math.max(1, n // 2000)
   if part.with == "boxxyerror" then
     for i = 1, n, stride do
-      for s = 0, 4 do
-        for t = 0, 8 do
-          visit(to_x(c[3][i] + (c[4][i] - c[3][i]) * s / 4), to_y(c[5][i] + (c[6][i] - c[5][i]) * t / 8))
-        end
+      cover(to_x(c[3][i]), to_x(c[4][i]), to_y(c[5][i]), to_y(c[6][i]))
+    end
+  elseif part.with == "yerrorbars" or part.with == "xerrorbars" then
+    local upright = part.with == "yerrorbars"
+    for i = 1, n, stride do
+      for t = 0, 8 do
+        local at = c[3][i] + (c[4][i] - c[3][i]) * t / 8
+        visit(to_x(upright and c[1][i] or at), to_y(upright and at or c[2][i]))
       end
     end
   elseif part.with == "filledcurves" then
@@ -58,6 +62,16 @@ function legend.best(all, axes_of, width, height)
     local left, bottom = place[2] * (1 - width), place[3] * (1 - height)
     boxes[i] = {left, left + width, bottom, bottom + height}
   end
+  -- A rectangle counts for the share of the legend that it hides, and for being there at all.
+  local function cover(x1, x2, y1, y2)
+    if x1 ~= x1 then x1 = 0 end -- bars stand on the lower end of a logarithmic axis
+    if y1 ~= y1 then y1 = 0 end
+    x1, x2, y1, y2 = math.min(x1, x2), math.max(x1, x2), math.min(y1, y2), math.max(y1, y2)
+    for i, box in ipairs(boxes) do
+      local across, down = math.min(x2, box[2]) - math.max(x1, box[1]), math.min(y2, box[4]) - math.max(y1, box[3])
+      if across > 0 and down > 0 then counts[i] = counts[i] + 1 + 40 * across * down / (width * height) end
+    end
+  end
   local to_x = placer(axes_of.x)
   for _, entry in ipairs(all) do
     if entry.part.columns and not entry.part.span then
@@ -65,7 +79,7 @@ function legend.best(all, axes_of, width, height)
         for i, box in ipairs(boxes) do
           if x >= box[1] and x <= box[2] and y >= box[3] and y <= box[4] then counts[i] = counts[i] + 1 end
         end
-      end)
+      end, cover)
     elseif entry.part.span == "x" then
       local y = placer(entry.series.right and axes_of.y2 or axes_of.y)(entry.part.columns[2][1])
       for i, box in ipairs(boxes) do counts[i] = counts[i] + (y >= box[3] and y <= box[4] and 20 or 0) end

@@ -102,7 +102,8 @@ local function look_of(s, entry, number)
   local color = part.color or series.color or "#000000"
   if s.plain then -- signs tell the series apart
     local lt = ("lt %d%s"):format(number, s.color and " lc " .. rgb(color) or "")
-    if part.with:find("point") then return ("%s pt %d"):format(lt, number) end
+    if part.with:find("point") or part.with == "boxxyerror" then return ("%s pt %d"):format(lt, number) end
+    if part.with:find("errorbars") then return "nohead " .. lt end
     return part.with == "filledcurves" and "fs solid 1 " .. lt or lt
   end
   local width = part.width and ("lw %s"):format(text(part.width * PIXEL)) or "lw 1"
@@ -112,7 +113,9 @@ local function look_of(s, entry, number)
     return ("fillcolor %s fs %s %s lw 0.8"):format(rgb(color, series.alpha), "solid 1.0", border)
   end
   if part.with == "filledcurves" then return ("fillcolor %s fs solid 1.0 noborder"):format(rgb(color, series.alpha)) end
-  if part.with == "yerrorbars" or part.with == "xerrorbars" then return ("pt 0 ps 0 %s lc %s"):format(width, rgb(color, series.alpha)) end
+  if part.with == "yerrorbars" or part.with == "xerrorbars" then
+    return ("heads size graph %s,90 fixed nofilled %s lc %s"):format(text(s.cap), width, rgb(color, series.alpha))
+  end
   local point = ""
   if part.marker then
     point = (" pt %d ps %s"):format(part.marker[1], text(part.size * part.marker[2] / 6.75))
@@ -127,6 +130,50 @@ local function placed(column, scale)
   local list = {}
   for i = 1, #column do list[i] = column[i] > 0 and column[i] or 0 / 0 end
   return list
+end
+
+-- Lines from `from` to `to`, where both are known, as gnuplot's vectors: {x, y, dx, dy}.
+local function vectors(upright, at, from, to)
+  local result = {{}, {}, {}, {}}
+  for i = 1, #at do
+    local size = to[i] - from[i]
+    if size == size and at[i] == at[i] then
+      local n = #result[1] + 1
+      result[1][n], result[2][n] = upright and at[i] or from[i], upright and from[i] or at[i]
+      result[3][n], result[4][n] = upright and 0.0 or size, upright and size or 0.0
+    end
+  end
+  return result
+end
+
+-- Places between two values of an axis, about 1.5 for each of its `size` characters, one at least; none where there is nothing.
+local function spread(axis, size, from, to)
+  local log = axis.scale == "log"
+  local function place(value) return log and math.log(value) or value end
+  local lowest, highest = place(math.min(axis.low, axis.high)), place(math.max(axis.low, axis.high))
+  local low, high = math.max(place(math.min(from, to)), lowest), math.min(place(math.max(from, to)), highest)
+  local result = {}
+  local share = (high - low) / (highest - lowest)
+  if share > 0 then -- not so with a NaN
+    local count = math.max(1, math.floor(math.min(share, 1) * size * 1.5))
+    for k = 1, count do
+      local at = low + (high - low) * ((k - 0.5) / count)
+      result[k] = log and math.exp(at) or at
+    end
+  end
+  return result
+end
+
+-- In text a box is filled with its series' letter.
+local function fill(s, columns, x, y)
+  local px, py = {}, {}
+  for i = 1, #columns[1] do
+    local down = spread(y, s.height, columns[5][i], columns[6][i])
+    for _, across in ipairs(#down > 0 and spread(x, s.width, columns[3][i], columns[4][i]) or {}) do
+      for _, at in ipairs(down) do px[#px + 1], py[#py + 1] = across, at end
+    end
+  end
+  return {px, py}
 end
 
 -- Bars on a logarithmic axis stand on its lower end.
@@ -152,23 +199,31 @@ local function part_text(s, entry, axes_of, number)
   if part.span == "x" then columns[1] = {axes_of.x.low, axes_of.x.high} end
   if part.span == "y" then columns[2] = {y.low, y.high} end
   for _, c in ipairs(part.x or {}) do
-    local is_box = part.with == "boxxyerror"
+    local is_box = part.with == "boxxyerror" or part.with == "xerrorbars" and c == 3
     columns[c] = is_box and axes_of.x.scale == "log" and floored(columns[c], axes_of.x) or placed(columns[c], axes_of.x.scale)
   end
   for _, c in ipairs(part.y or {}) do
-    local is_box = part.with == "boxxyerror"
+    local is_box = part.with == "boxxyerror" or part.with == "yerrorbars" and c == 3
     columns[c] = is_box and y.scale == "log" and floored(columns[c], y) or placed(columns[c], y.scale)
+  end
+  local with = part.with
+  if with == "yerrorbars" then
+    columns, with = vectors(true, columns[1], columns[3], columns[4]), "vectors"
+  elseif with == "xerrorbars" then
+    columns, with = vectors(false, columns[2], columns[3], columns[4]), "vectors"
+  elseif with == "boxxyerror" and s.plain then
+    columns, with = fill(s, columns, axes_of.x, y), "points"
   end
   local where = series.right and "axes x1y2 " or ""
   local look = look_of(s, entry, number)
   if #columns[1] == 0 then
-    return ("NaN %swith %s %s %s"):format(where, part.with:find("point") and part.with or "lines",
-      (part.with:find("point") or part.with == "lines") and look or "lc " .. rgb(series.color or "#000000"), title_of(entry))
+    return ("NaN %swith %s %s %s"):format(where, with:find("point") and with or "lines",
+      (with:find("point") or with == "lines") and look or "lc " .. rgb(series.color or "#000000"), title_of(entry))
   end
   local using = {}
   for c = 1, #columns do using[c] = tostring(c) end
   return ("'@DATA@' binary skip=%d record=(%d) format=\"%%%ddouble\" endian=little using %s %swith %s %s %s"):format(
-    store(s, gnuplot.pack(columns)), #columns[1], #columns, table.concat(using, ":"), where, part.with, look, title_of(entry))
+    store(s, gnuplot.pack(columns)), #columns[1], #columns, table.concat(using, ":"), where, with, look, title_of(entry))
 end
 
 -- About how wide and high a legend is, as shares of the axes.
@@ -192,7 +247,8 @@ local function write_legend(s, axes, all, axes_of, width, height)
     if s.plain then w, h = w, math.min(1, h * 1.3) end
     place = legend.best(all, axes_of, w, h)
   end
-  local look = s.plain and "" or "Left reverse samplen 2 spacing 1.15 height 0.3 opaque box lt 1 lw 0.8 lc rgb \"#cccccc\" " .. size_font(9.5)
+  local look = s.plain and "" or
+    "Left reverse samplen 2 spacing 1.15 height 0.3 opaque box lt 1 lw 0.8 lc rgb \"#cccccc\" " .. size_font(9.5)
   if place == "outside" then
     say(s, "set key outside right top vertical %s", look)
   elseif place == "below" then
@@ -214,7 +270,7 @@ function script.add(s, axes, width, height)
   if right then axes_of.y2 = axes:axis("y2", all, down) end
 
   say(s, "reset")
-  say(s, "set pointintervalbox 0") -- no white discs behind the ends of error bars
+  s.width, s.height, s.cap = width, height, 4 / math.max(20, width - 90) -- of the ends of error bars
   local bare, filled = axes:has("bare"), axes:has("cells") or axes:has("frame")
   if bare or o.frame == false then
     say(s, "unset border")
@@ -239,7 +295,7 @@ function script.add(s, axes, width, height)
       break
     end
   end
-  if (o.aspect == "equal" or o.aspect == nil and (axes:has("frame") or axes:has("square"))) and not s.plain then
+  if (o.aspect == "equal" or o.aspect == nil and axes:has("frame")) and not s.plain then
     say(s, "set size ratio %s", text(o.aspect == "equal" and not filled and -1 or
       math.abs(axes_of.y.high - axes_of.y.low) / math.abs(axes_of.x.high - axes_of.x.low)))
   end

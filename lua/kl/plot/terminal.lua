@@ -14,13 +14,20 @@ local function center(text, width)
 end
 
 -- The cells of a picture on a canvas of rows and columns of characters; at(x, y), from 0 to 1 each, gives 0 to 1 (or nil) and the
--- colour's red, green and blue.
-local function paint(lines, rows, columns, color, at)
+-- colour's red, green and blue.  Characters of `over` (by row * columns + column, from 0) stand on it; `heads` are put before rows.
+local function paint(lines, rows, columns, color, at, over, heads)
   for row = 0, rows - 1 do
     local line = {}
     for column = 0, columns - 1 do
       local x = (column + 0.5) / columns
-      if color then -- two cells in a character: the upper half in the foreground
+      local sign = over and over[row * columns + column]
+      if sign and color then
+        local place, r, g, b = at(x, (row + 0.5) / rows)
+        line[#line + 1] = place and ("\27[48;2;%d;%d;%dm\27[38;2;%sm%s"):format(r, g, b,
+          0.299 * r + 0.587 * g + 0.114 * b > 140 and "0;0;0" or "255;255;255", sign) or "\27[0m" .. sign
+      elseif sign then
+        line[#line + 1] = sign
+      elseif color then -- two cells in a character: the upper half in the foreground
         local _, r, g, b = at(x, (row + 0.25) / rows)
         local _, r2, g2, b2 = at(x, (row + 0.75) / rows)
         local upper = r and ("\27[38;2;%d;%d;%dm"):format(r, g, b) or "\27[39m"
@@ -32,7 +39,7 @@ local function paint(lines, rows, columns, color, at)
       end
     end
     line = table.concat(line) .. (color and "\27[0m" or "")
-    lines[#lines + 1] = "  " .. (color and line or line:gsub("%s+$", ""))
+    lines[#lines + 1] = (heads and heads[row] or "  ") .. (color and line or line:gsub("%s+$", ""))
   end
 end
 
@@ -43,19 +50,57 @@ local function canvas(across, down, width, height)
   return rows, columns
 end
 
-local function draw_cells(lines, series, width, height, color)
+-- The characters of a text: at most so many, or nil where that is not the whole of it and it should be whole.
+local function characters(text, most, whole)
+  local list = {}
+  for _, code in utf8.codes((gnuplot.clean(text):gsub("\n", " "))) do
+    if #list == most then
+      if whole then return nil end
+      break
+    end
+    list[#list + 1] = utf8.char(code)
+  end
+  return list
+end
+
+local function draw_cells(lines, axes, series, width, height, color)
   local cells, scale = series.cells, series.scale
-  local rows, columns = canvas(cells.columns, cells.rows, width, height)
-  if cells.rows <= height and cells.columns * 2 <= width - 4 then -- each cell the same size
-    local each = math.max(1, math.min((width - 4) // cells.columns, math.max(2, 2 * (height // cells.rows))))
-    rows, columns = cells.rows * math.max(1, each // 2), cells.columns * each
+  local xnames, ynames = axes.names.x, axes.names.y
+  local left = 2 -- characters before the cells
+  for _, name in ipairs(ynames or {}) do left = math.max(left, 2 + #characters(tostring(name), width // 4)) end
+  if xnames then height = height - 1 end
+  local room = width - left - 2
+  local rows, columns = canvas(cells.columns, cells.rows, room + 4, height)
+  local over, heads
+  if cells.rows <= height and cells.columns * 2 <= room then -- each cell the same size
+    local each = math.max(1, math.min(room // cells.columns, math.max(2, 2 * (height // cells.rows))))
+    local high = math.max(1, each // 2)
+    rows, columns, over, heads = cells.rows * high, cells.columns * each, {}, {}
+    for row = 0, rows - 1 do
+      local here = row % high == high // 2 and ynames and characters(tostring(ynames[row // high + 1]), left - 2) or {}
+      heads[row] = (" "):rep(left - 1 - #here) .. table.concat(here) .. " "
+    end
+    for _, t in ipairs(series.texts or {}) do
+      local list = characters(t.text, each, true) or {}
+      local first = (t.y * high + high // 2) * columns + t.x * each + (each - #list) // 2
+      for i, sign in ipairs(list) do over[first + i - 1] = sign end
+    end
+    if xnames then
+      local line = {}
+      for i, name in ipairs(xnames) do
+        local list = characters(tostring(name), each - 1)
+        local before = (each - #list) // 2
+        line[i] = (" "):rep(before) .. table.concat(list) .. (" "):rep(each - #list - before)
+      end
+      lines[#lines + 1] = (" "):rep(left) .. table.concat(line):gsub("%s+$", "")
+    end
   end
   paint(lines, rows, columns, color, function(x, y)
     local value = cells.list[math.floor(y * cells.rows) * cells.columns + math.floor(x * cells.columns) + 1]
     if value ~= value then return nil end
     local place = math.max(0, math.min(1, (value - scale.low) / (scale.high - scale.low)))
     return place, style.mix(scale.colormap, place)
-  end)
+  end, over, heads)
   lines[#lines + 1] = ("  %s %.4g .. %.4g"):format(color and "scale:" or ("scale (%s):"):format(table.concat(shades)), scale.low,
     scale.high)
 end
@@ -92,7 +137,7 @@ local function draw_picture(axes, o)
   end
   say(axes.options.title)
   for _, series in ipairs(axes.series) do
-    if series.cells then draw_cells(lines, series, o.width, o.height - 3, o.color) end
+    if series.cells then draw_cells(lines, axes, series, o.width, o.height - 3, o.color) end
     if series.frame then draw_images(lines, series, o.width, o.height - 3, o.color) end
   end
   say(axes.options.xlabel)

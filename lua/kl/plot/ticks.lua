@@ -11,6 +11,9 @@ end
 
 local HUGE = 1e300 -- limits stay below it, so that differences do not overflow
 
+--- True where two numbers differ by enough to have ticks between them.
+function ticks.are_apart(a, b) return math.abs(b - a) > math.max(math.max(math.abs(a), math.abs(b)) * 1e-12, 1e-290) end
+
 --- The limits of an axis: from the data's lowest and highest (nil without data), a little wider than they are, but for the sides
 --- that are `tight`.
 ---@param scale "linear"|"log"
@@ -29,8 +32,8 @@ function ticks.limits(low, high, scale, tight)
     return 10 ^ math.max(-305, tight.low and a or a - room), 10 ^ math.min(305, tight.high and b or b + room)
   end
   local size = math.max(math.abs(low), math.abs(high))
-  if high - low <= size * 1e-12 then
-    local room = size > 0 and size * 0.05 or 0.5
+  if not ticks.are_apart(low, high) then
+    local room = size > 0 and math.max(size * 0.05, 1e-289) or 0.5
     if low == 0 and tight.low then return 0, 1 end
     return low - room, high + room
   end
@@ -68,8 +71,8 @@ function ticks.linear(low, high, count, integers)
   local exponent = (size >= 1e6 or size < 1e-3) and math.floor(math.log(size, 10) + 1e-9) or 0
   local digits = digits_of(step / 10.0 ^ exponent)
   local result = {}
-  for i = first, math.min(last, first + 100) do
-    local value = i * step
+  for i = 0, math.floor(math.max(-1, math.min(last - first, 100))) do
+    local value = (first + i) * step
     local label = plain("%." .. digits .. "f", value / 10.0 ^ exponent)
     if exponent ~= 0 and value ~= 0 then label = label .. "e" .. math.tointeger(exponent) end
     result[#result + 1] = {value, exponent ~= 0 and value == 0 and "0" or label}
