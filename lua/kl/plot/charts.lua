@@ -316,10 +316,15 @@ local function bin_edges(what, list, o)
       if value > high then high = value end
     end
     if low > high then low, high = 0, 1 end
-    if low == high then low, high = low - 0.5, high + 0.5 end
+    local room = math.max(0.5, math.abs(low) * 0.05)
+    if high - low <= math.abs(low) * 1e-12 then low, high = low - room, high + room end
   end
   local edges = {}
-  for i = 0, o.bins do edges[i + 1] = low + (high - low) * (i / o.bins) end
+  local far = high - low == math.huge
+  for i = 0, o.bins do
+    local share = i / o.bins
+    edges[i + 1] = far and low * (1 - share) + high * share or low + (high - low) * share
+  end
   edges[o.bins + 1] = high
   return edges
 end

@@ -99,8 +99,8 @@ local function terminal_of(format, width, height, dpi, scale)
     return ("svg noenhanced background \"#ffffff\" size %d,%d font \"sans-serif,10\" fontscale %s linewidth %s"):format(w, h,
       number(unit * 96 / 72), number(unit))
   elseif format == "pdf" then
-    return ("pdfcairo noenhanced background \"#ffffff\" size %sin,%sin font \"sans-serif,10\" fontscale %s "
-      .. "linewidth %s pointscale %s"):format(number(width * scale / dpi), number(height * scale / dpi), number(scale), number(scale), number(scale))
+    return ("pdfcairo noenhanced background \"#ffffff\" size %sin,%sin font \"sans-serif,10\" fontscale %s linewidth %s "
+      .. "pointscale %s"):format(number(width * scale / dpi), number(height * scale / dpi), number(scale), number(scale), number(scale))
   end
   return ("sixelgd noenhanced truecolor background \"#ffffff\" size %d,%d font \"sans-serif,10\" fontscale %s linewidth %s"):format(w, h,
     number(unit), number(unit))

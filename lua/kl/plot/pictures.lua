@@ -43,7 +43,11 @@ define("heatmap", {{"colormap", "viridis"}, {"vmin"}, {"vmax"}, {"colorbar", tru
   if low > high then low, high = 0, 1 end
   low, high = option_number(what, "vmin", o.vmin) or low, option_number(what, "vmax", o.vmax) or high
   if high < low then errors.fail("%s: 'vmin' (%g) is above 'vmax' (%g)", what, low, high) end
-  if high == low then low, high = low - 0.5, high + 0.5 end
+  low, high = math.max(low, -values.HUGE), math.min(high, values.HUGE)
+  if high <= low then
+    local room = math.max(0.5, math.abs(low) * 0.05)
+    low, high = low - room, low + room
+  end
   local scale = {low = low, high = high, colormap = style.colormap(what, o.colormap), colorbar = o.colorbar}
   for name, count in pairs{xlabels = columns, ylabels = rows} do
     local names = o[name]

@@ -8,6 +8,9 @@ local values = {}
 
 local nan = 0 / 0
 
+--- Scales of colors end here: the difference of two such numbers is finite.
+values.HUGE = 8e307
+
 local function finite(value) return value - value == 0 and value + 0.0 or nan end
 
 --- A number from a Lua number or boolean or a tensor with one element; nil for anything else.
@@ -142,7 +145,7 @@ function values.images(what, given, batch, low, high)
       low, high = 0, 255
     end
   end
-  low, high = low or lowest, high or highest
+  low, high = math.max(low or lowest, -values.HUGE), math.min(high or highest, values.HUGE)
   local scale = high > low and 1 / (high - low) or 0
   for i = 1, #list do
     local value = (list[i] - low) * scale
