@@ -31,6 +31,9 @@ function support.part(svg, n)
   return svg:sub(first, after)
 end
 
+--- "width x height" of a PNG file.
+function support.size(png) return ("%d x %d"):format((">I4I4"):unpack(png, 17)) end
+
 --- How often a pattern is in a text.
 function support.count(text, pattern) return select(2, text:gsub(pattern, "")) end
 
