@@ -53,7 +53,8 @@ end)
 
 describe("showing a figure", function()
   it("writes text where standard output is no terminal, without escapes", function()
-    local output, status = program.run('require "kl".plot.figure{title = "shown"}:line({1, 2}):show():bar({1}):show{width = 30, height = 9}')
+    local script = 'require "kl".plot.figure{title = "shown"}:line({1, 2}):show():bar({1}):show{width = 30, height = 9}'
+    local output, status = program.run(script)
     assert.equal(0, status)
     assert.equal(2, support.count(output, "shown"))
     assert.is_nil((output:find("\27", 1, true)))

@@ -65,7 +65,11 @@ describe("series of", function()
       local svg = fig:render("svg")
       assert.is_nil((svg:find("<text>[-+]?nan</text>")))
       assert.is_nil((svg:find("<text>[-+]?inf</text>")))
-      assert.is_true(#fig:render("txt") > 200)
+      for i, scale in ipairs{"linear", "log"} do
+        local o = {yscale = scale, xscale = scale}
+        local text = kl.plot.figure(o):line(list, list):bar(list):barh(list):errorbar(list, list, {yerr = 1}):render("txt", {color = i == 2})
+        assert.is_true(#text > 200)
+      end
       if #list > 0 then assert.is_true(#kl.plot.figure{}:image{list}:images{{list}}:render("txt") > 10) end
       if #list > 0 then kl.plot.figure{}:image{list}:render("png") end
     end)

@@ -112,7 +112,8 @@ function ticks.log(low, high, count)
   local result = {}
   for decade = first - 1, last do
     local label = "10" .. tostring(math.tointeger(decade)):gsub("[-%d]", superscripts)
-    if decade >= first and (decades <= 60 or (decade - first) % every == 0) then result[#result + 1] = {10.0 ^ decade, (decade - first) % every == 0 and label or false} end
+    local labelled = (decade - first) % every == 0
+    if decade >= first and (labelled or decades <= 60) then result[#result + 1] = {10.0 ^ decade, labelled and label} end
     for factor = 2, decades <= 12 and 9 or 1 do
       local value = factor * 10.0 ^ decade
       if value >= low and value <= high then result[#result + 1] = {value, false} end
