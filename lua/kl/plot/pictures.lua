@@ -1,6 +1,6 @@
 -- Charts that fill their axes with cells: heat maps, images, grids of images.
 local args = require "kl.args"
-local charts = require "kl.plot.charts"
+local charts = require "kl.plot.bars"
 local errors = require "kl.errors"
 local style = require "kl.plot.style"
 local ticks = require "kl.plot.ticks"
