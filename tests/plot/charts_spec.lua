@@ -36,7 +36,9 @@ describe("a chart of kind", function()
       assert.matches("^<%?xml.*>A " .. kind .. "<.*</svg>%s*$", svg)
       assert.matches("^%%PDF.*%%%%EOF%s*$", fig:render("pdf"))
       assert.matches("A " .. kind, fig:render("txt"))
-      if kind == "heatmap" or kind:find("^image") then assert.matches("A " .. kind, fig:render("txt", {color = true, width = 40, height = 12})) end
+      if kind == "heatmap" or kind:find("^image") then
+        assert.matches("A " .. kind, fig:render("txt", {color = true, width = 40, height = 12}))
+      end
       local png = fig:render("png")
       assert.equal("\137PNG\r\n\26\n", png:sub(1, 8))
       assert.equal("320 x 240", support.size(png))
