@@ -92,6 +92,42 @@ function methods:_resolve_metrics(y, y_pred)
   return list
 end
 
+--- The names that fit will show, sorted; nil where they are known only once a step has run: the steps, or the metrics, are not
+--- kl's own.  (STUB: from the names of the compiled loss and metrics; to be replaced together with compile.)
+---@param with_validation? boolean
+---@return string[]|nil
+function methods:_log_names(with_validation)
+  local Model = require "kl.model"
+  for _, name in ipairs{"train_step", "test_step", "compute_metrics", "get_metrics_result"} do
+    if (name ~= "test_step" or with_validation) and self[name] ~= Model[name] then return nil end
+  end
+  local compiled = self._compiled
+  if not compiled then return nil end
+  local names, taken = {"loss"}, {loss = true}
+  local function add(name)
+    if not taken[name] then
+      taken[name] = true
+      names[#names + 1] = name
+    end
+  end
+  for pass, given in ipairs{compiled.metrics, compiled.weighted_metrics} do
+    for _, m in ipairs(given) do
+      local name = type(m) == "string" and m or m.name
+      if taken[name] and pass == 2 then name = "weighted_" .. name end
+      local base, n = name, 0
+      while taken[name] do
+        n = n + 1
+        name = ("%s_%d"):format(base, n)
+      end
+      add(name)
+    end
+  end
+  for _, m in ipairs(self.metrics) do add(compiled.names_of and compiled.names_of[m] or m.name) end
+  for i = 1, with_validation and #names or 0 do names[#names + 1] = "val_" .. names[i] end
+  table.sort(names)
+  return names
+end
+
 local function need_compiled(self, what)
   if not self._compiled then
     errors.fail("%s: model '%s' is not compiled: call model:compile{optimizer = ..., loss = ...} first", what, self.name)
