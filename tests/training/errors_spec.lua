@@ -172,7 +172,9 @@ describe("an error in user code", function()
       local ok, message = pcall(function() model:fit(given) end)
       assert.is_false(ok)
       local where = ("tests/training/errors_spec.lua:%d: "):format(broken_line)
-      local start = where .. "my own mistake\nstack:\n  " .. where .. "in "
+      local hook = place:match("^the hook (.*)")
+      local start = where .. "my own mistake" .. (hook and (" (in %s of callback 1, a table of hooks)"):format(hook) or "")
+        .. "\nstack:\n  " .. where .. "in "
       assert.equal(start, message:sub(1, #start))
       assert.equal(1, select(2, message:gsub("stack:", "")), "stacks in the message")
       assert.same({message, message}, heard)

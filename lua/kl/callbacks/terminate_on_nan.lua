@@ -32,7 +32,7 @@ end
 --- Which weight, and the results of which operations, are the first that are not finite when the step runs on this batch.
 function TerminateOnNaN.diagnose(model, data)
   local guard <close> = core.guard():open(true)
-  local found = core.find_not_finite(run_step, function() model:train_step(data) end)
+  local found = core.find_not_finite(function() run_step(function() model:train_step(data) end) end)
   guard:undo()
   found.weight = bad_weight(model)
   return found
