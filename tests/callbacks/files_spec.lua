@@ -68,7 +68,8 @@ describe("ModelCheckpoint", function()
     {{"m.keras", save_freq = 0}, "'save_freq' must be"}, {{"m.keras", every = {step = 5}}, "got 'step'; did you mean 'steps'"},
     {{"m.keras", every = {steps = 1.5}}, "a positive integer of steps, got float 1.5"},
     {{"m.keras", every = {steps = 1, epochs = 1}}, "got several"}, {{"m.keras", every = {steps = 1}, save_freq = 2}, "say the same"},
-    {{"m.keras", mode = "maximum"}, "'mode' must be"}, {{"m.keras", save_freq = 5, save_best_only = true}, "'val_loss' is known at the end"},
+    {{"m.keras", mode = "maximum"}, "'mode' must be"},
+    {{"m.keras", save_freq = 5, save_best_only = true}, "'val_loss' is known at the end"},
   } do
     it("refuses when it is made: " .. case[2], function()
       raises(function() callbacks.ModelCheckpoint(case[1]) end, case[2])

@@ -43,8 +43,8 @@ for i = 1, 120 do
 end
 
 local names = {}
-for i, text in ipairs{"{a}", "{a:.2f}", "{a:08.3f}", "{a:+.1e}", "{a:<9.2f}|", "{a:^9.2f}|", "{a:.3g}", "{a:.1%}", "{n}", "{n:03d}", "{n:5}|",
-  "{n:.2f}", "{{{n}}}", "{n:*>6d}"} do
+for i, text in ipairs{"{a}", "{a:.2f}", "{a:08.3f}", "{a:+.1e}", "{a:<9.2f}|", "{a:^9.2f}|", "{a:.3g}", "{a:.1%}", "{n}",
+  "{n:03d}", "{n:5}|", "{n:.2f}", "{{{n}}}", "{n:*>6d}"} do
   for j, a in ipairs{0.1, -2.0, 123456.789, 1e-7, 0.10000000149011612} do
     names[#names + 1] = {template = text, fields = {a = a, n = i * 10 + j}}
   end
