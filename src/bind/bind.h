@@ -182,6 +182,7 @@ void kl_bind_open_graph(lua_State *L, int core);
 /* record.c */
 void kl_bind_open_record(lua_State *L, int core);
 void kl_bind_open_guard(lua_State *L, int core);
+void kl_bind_open_finite_watch(lua_State *L, int core);
 
 /* step.c */
 int kl_bind_call_step(lua_State *L);

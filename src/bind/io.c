@@ -282,5 +282,6 @@ void kl_bind_open_io(lua_State *L, int core) {
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
   kl_bind_open_image(L, lua_gettop(L));
+  kl_bind_open_folders(L, lua_gettop(L));
   lua_setfield(L, core, "io");
 }

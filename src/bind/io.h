@@ -32,4 +32,7 @@ kl_status kl_bind_write_json(lua_State *L, int index, int indent, kl_buffer *out
 void kl_bind_open_h5(lua_State *L, int io);
 void kl_bind_open_image(lua_State *L, int io); /* io_image.c */
 
+/* io_folder.c: the same. */
+void kl_bind_open_folders(lua_State *L, int io);
+
 #endif

@@ -291,8 +291,8 @@ function get.compiled_metrics(self) return bound(CompiledMetrics, self, "compile
 ---@return string[]|nil
 function methods:_log_names(with_validation)
   local Model = require "kl.model"
-  for _, name in ipairs{"train_step", "compute_metrics", "get_metrics_result"} do
-    if self[name] ~= Model[name] then return nil end
+  for _, name in ipairs{"train_step", "test_step", "compute_metrics", "get_metrics_result"} do
+    if (name ~= "test_step" or with_validation) and self[name] ~= Model[name] then return nil end
   end
   local cls = getmetatable(self).class
   local c = self._compiled

@@ -135,6 +135,7 @@ function compiled.lay_out(model, c, like)
   local Mean = require "kl.metrics".Mean
   for i, loss in ipairs(layout.losses) do
     layout.trackers[i] = count > 1 and loss and Mean{name = o.names[i] .. "_loss"} or false
+    if layout.trackers[i] then rawset(layout.trackers[i], "_direction", "down") end
   end
   layout.metrics = metrics_per_output("compile: 'metrics'", o, c.metrics, c.given_metrics[1])
   layout.weighted = metrics_per_output("compile: 'weighted_metrics'", o, c.weighted_metrics, c.given_metrics[2])
