@@ -245,7 +245,12 @@ function model_config.deserialize(object)
   else
     cls = serialize.class_of(object)
   end
-  local model = is_sequential and read_sequential(cls, config) or read_functional(cls, config)
+  return model_config.from_config(cls, config)
+end
+
+--- A model with layers of a class (kl.Sequential, kl.Model or one below them) from what get_config gave.
+function model_config.from_config(cls, config)
+  local model = config.input_layers == nil and read_sequential(cls, config) or read_functional(cls, config)
   if config.trainable == false then model.trainable = false end
   return model
 end
