@@ -161,6 +161,7 @@ end
 --- An object as {module, class_name, config, registered_name}.
 ---@return table
 function serialize.object(object)
+  if object._stack or object._graph then return require "kl.saving.model_config".object(object) end
   local cls = class.of(object)
   local kind = own_kind(cls)
   return {
