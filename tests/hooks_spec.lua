@@ -132,7 +132,7 @@ describe("hooks", function()
   it("show gradients of each output of several, and values in a jitted step", function()
     local Two = kl.Layer:extend("Two")
     function Two:call(t) return {t * 2, t * 3} end
-    local two, seen, values = Two(), {}, {}
+    local two, seen, values = Two(), nil, nil
     two:on_gradient(function(_, g, index) seen[index] = g:sum():item() end)
     two:on_output(function(_, inputs, outputs) values = {inputs:sum():item(), outputs[2]:sum():item()} end)
     local function f(t)
