@@ -37,10 +37,20 @@ kl.summary = require "kl.summary"
 
 kl.utils = require "kl.utils"
 
-kl.models = {load_model = function(...) return require "kl.saving".load_model(...) end, Model = kl.Model, Sequential = kl.Sequential}
+kl.models = {Model = kl.Model, Sequential = kl.Sequential}
+function kl.models.load_model(...) return require "kl.saving".load_model(...) end
+function kl.models.model_from_json(...) return require "kl.saving".model_from_json(...) end
+function kl.models.clone_model(...) return require "kl.saving.clone".clone_model(...) end
 kl.register = function(...) return require "kl.saving.serialize".register(...) end
 kl.json = core.json
 kl.set_threads, kl.set_memory_limit, kl.plans = core.set_threads, core.set_memory_limit, core.plans
+
+local namespace = require "kl.namespace"
+for _, row in ipairs{{"layers", "layer"}, {"losses", "loss"}, {"metrics", "metric"}, {"optimizers", "optimizer"},
+  {"callbacks", "callback"}, {"initializers", "initializer"}, {"regularizers", "regularizer"}, {"constraints", "constraint"},
+  {"activations", "activation"}, {"utils", "function"}} do
+  namespace(kl[row[1]], "kl." .. row[1], row[2])
+end
 
 -- Every op whose first argument is a tensor is also its method.
 for name, f in pairs(ops) do core.tensor_methods[name] = f end
