@@ -34,7 +34,7 @@ end
 ---@param given? table
 function Metric:init(given)
   local own, common = args.read(getmetatable(self).__name, self.params, given, Metric.common)
-  args.check_kinds(getmetatable(self).__name, self.params, own)
+  args.check_kinds(getmetatable(self).__name, self.params, own, true)
   self._config = own
   for name, value in pairs(own) do self[name] = value end
   if common.name ~= nil then self._name = args.check("a metric's name", common.name, "string") end
