@@ -6,6 +6,7 @@
 #include "io/idx.h"
 #include "io/npy.h"
 #include "io/rows.h"
+#include "io/sha256.h"
 #include "op/apply.h"
 
 #define ROWS_TYPE "kl.io.RowFile"
@@ -103,6 +104,16 @@ static int encode(lua_State *L, const char *function, encoder *f) {
 static int encode_npy(lua_State *L) { return encode(L, "encode_npy", as_npy); }
 static int encode_idx(lua_State *L) { return encode(L, "encode_idx", lua_toboolean(L, 2) ? as_idx_gzip : as_idx); }
 static int raw_bytes(lua_State *L) { return encode(L, "raw_bytes", as_raw); }
+
+/* core.io.sha256(bytes): 64 hexadecimal digits */
+static int sha256(lua_State *L) {
+  char text[65];
+  size_t size;
+  const char *data = check_bytes(L, 1, "sha256", &size);
+  kl_sha256(data, size, text);
+  lua_pushstring(L, text);
+  return 1;
+}
 
 /* Element types by the names of safetensors. */
 static bool parse_code(const char *code, kl_element *e) {
@@ -302,8 +313,9 @@ static int rows_gather(lua_State *L) {
 
 void kl_bind_open_array(lua_State *L, int io) {
   static const luaL_Reg functions[] = {
-      {"read_npy", read_npy},     {"decode_npy", decode_npy}, {"encode_npy", encode_npy}, {"encode_idx", encode_idx},
-      {"raw_tensor", raw_tensor}, {"raw_bytes", raw_bytes},   {"rows_open", rows_open},   {NULL, NULL},
+      {"read_npy", read_npy},     {"decode_npy", decode_npy}, {"encode_npy", encode_npy},
+      {"encode_idx", encode_idx}, {"raw_tensor", raw_tensor}, {"raw_bytes", raw_bytes},
+      {"rows_open", rows_open},   {"sha256", sha256},         {NULL, NULL},
   };
   static const luaL_Reg methods[] = {
       {"info", rows_info}, {"range", rows_range}, {"gather", rows_gather}, {"close", close_rows}, {NULL, NULL},

@@ -169,7 +169,8 @@ describe("HDF5 shapes and layouts", function()
     assert.same(ten, f:read("chunked"):totable())
     assert.same(ten, f:read("fletcher"):totable())
     assert.same({7, 8, 9}, f:read("compact"):totable())
-    assert.matches("/gzip: no filter but Fletcher%-32 expected, found filter 1 %(deflate%); compressed = true takes it$", support.message(f.read, f, "gzip"))
+    assert.matches("/gzip: no filter but Fletcher%-32 expected, found filter 1 %(deflate%); compressed = true takes it$",
+      support.message(f.read, f, "gzip"))
     assert.matches("/shuffle: no filter but Fletcher%-32 expected, found filter 2 %(shuffle%); compressed = true takes it$",
       support.message(f.read, f, "shuffle"))
     assert.matches("/absent: shape %(10,%) needs 40 bytes, 0 are stored$", support.message(f.read, f, "absent"))
