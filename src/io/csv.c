@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <locale.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MOST_EXACT 9007199254740992.0 /* 2^53: every integer up to it is a double */
 
 typedef struct cutter {
   const char *name;
@@ -208,7 +211,7 @@ kl_status kl_csv_read_column(const char *name, const kl_csv *csv, int64_t column
     }
     double value = n.is_empty ? (double)__builtin_nan("") : n.value;
     bool whole = n.is_integer;
-    if (!is_float && !whole && value >= -0x1p53 && value <= 0x1p53 && (double)(int64_t)value == value) {
+    if (!is_float && !whole && fabs(value) <= MOST_EXACT && (double)(int64_t)value == value) {
       n.integer = (int64_t)value; /* 3.0 is one, too */
       whole = true;
     }
