@@ -3,6 +3,7 @@ local core = require "kl.core"
 local ops = require "kl.ops"
 local grad = require "kl.grad"
 local random = require "kl.random"
+local files = require "kl.files"
 
 local kl = {core = core}
 
@@ -43,6 +44,7 @@ function kl.models.model_from_json(...) return require "kl.saving".model_from_js
 function kl.models.clone_model(...) return require "kl.saving.clone".clone_model(...) end
 kl.register = function(...) return require "kl.saving.serialize".register(...) end
 kl.json = core.json
+kl.load, kl.save = files.load, files.save
 kl.set_threads, kl.set_memory_limit, kl.plans = core.set_threads, core.set_memory_limit, core.plans
 
 local namespace = require "kl.namespace"
