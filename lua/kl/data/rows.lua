@@ -57,6 +57,28 @@ function rows.of(slices)
     return batch
   end
 
+  local leaves = {}
+  for _, structure in ipairs(slices) do
+    for _, leaf in ipairs(tree.flatten(structure)) do leaves[#leaves + 1] = leaf end
+  end
+
+  function stage.prepare_many(positions, queue)
+    if is_run(positions) then return nil end -- views cost nothing
+    local ticket = queue:submit(leaves, positions)
+    return ticket and function()
+      local tensors = ticket:wait()
+      if not tensors then return nil end
+      local batch, used = {}, 0
+      for k, structure in ipairs(slices) do
+        batch[k] = tree.map(function()
+          used = used + 1
+          return tensors[used]
+        end, structure)
+      end
+      return batch
+    end
+  end
+
   return stage
 end
 
