@@ -45,6 +45,9 @@ local function allowed(list, included)
   return false
 end
 
+-- libjpeg's error callback may not return: its only way out is a jump, to a setjmp of the same file.
+local may_jump = {["src/io/jpeg.c"] = true}
+
 for _, path in ipairs(files("'src/*.c' 'src/*.h'")) do
   local folder = path:match("^src/([^/]+)/") or ""
   local is_library = folder ~= "" and folder ~= "bind"
@@ -60,7 +63,7 @@ for _, path in ipairs(files("'src/*.c' 'src/*.h'")) do
     if is_library then
       local call = (" " .. line):match("[^%w_](exit)%(") or (" " .. line):match("[^%w_](abort)%(") or
         (" " .. line):match("[^%w_](f?printf)%(") or (" " .. line):match("[^%w_](longjmp)%(")
-      if call then complain(path, n, "the library never calls %s", call) end
+      if call and not (call == "longjmp" and may_jump[path]) then complain(path, n, "the library never calls %s", call) end
     end
   end)
   if lines > 800 then complain(path, lines, "a C file is at most 800 lines: split it by family") end

@@ -1,4 +1,4 @@
-/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c. */
+/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c, images in io_image.c. */
 #include "bind/io.h"
 
 #include <string.h>
@@ -281,5 +281,6 @@ void kl_bind_open_io(lua_State *L, int core) {
   lua_pop(L, 1);
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
+  kl_bind_open_image(L, lua_gettop(L));
   lua_setfield(L, core, "io");
 }

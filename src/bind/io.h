@@ -30,5 +30,6 @@ kl_status kl_bind_write_json(lua_State *L, int index, int indent, kl_buffer *out
 
 /* io_h5.c: functions into the table at `io`. */
 void kl_bind_open_h5(lua_State *L, int io);
+void kl_bind_open_image(lua_State *L, int io); /* io_image.c */
 
 #endif
