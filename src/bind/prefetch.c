@@ -7,6 +7,7 @@
 
 #define QUEUE_TYPE "kl.Prefetch"
 #define TICKET_TYPE "kl.Prefetch.Ticket"
+#define ROWS_TYPE "kl.io.RowFile" /* of io_array.c */
 #define MOST_PARTS 64
 
 static kl_prefetch **check_queue(lua_State *L) { return luaL_checkudata(L, 1, QUEUE_TYPE); }
@@ -73,6 +74,10 @@ static int64_t *check_rows(lua_State *L, int index, int64_t limit, int64_t *coun
   return rows;
 }
 
+static const kl_shape *shape_of(const kl_prefetch_part *part) {
+  return part->file != NULL ? kl_row_file_shape(part->file) : &part->source->shape;
+}
+
 /* queue:submit(arrays, rows) -> ticket, or nothing if there is no room, or no memory, or it is better done later. */
 static int submit(lua_State *L) {
   kl_prefetch *p = *check_queue(L);
@@ -86,14 +91,18 @@ static int submit(lua_State *L) {
   luaL_checkstack(L, count + 8, "prefetch");
   for (int k = 0; k < count; k++) {
     lua_rawgeti(L, 2, k + 1);
-    parts[k].source = kl_bind_to_tensor(L, -1);
+    kl_row_file **file = luaL_testudata(L, -1, ROWS_TYPE);
+    if (file != NULL) {
+      parts[k].file = *file;
+    } else {
+      parts[k].source = kl_bind_to_tensor(L, -1);
+    }
     lua_pop(L, 1); /* the list holds it */
-    if (parts[k].source == NULL || !has_rows(parts[k].source)) {
+    if (parts[k].file == NULL && (parts[k].source == NULL || !has_rows(parts[k].source))) {
       return 0;
     }
-    if (parts[k].source->shape.dim[0] < rows_of_all) {
-      rows_of_all = parts[k].source->shape.dim[0];
-    }
+    int64_t own_rows = shape_of(&parts[k])->dim[0];
+    rows_of_all = own_rows < rows_of_all ? own_rows : rows_of_all;
   }
   const int64_t *rows = check_rows(L, 3, rows_of_all, &row_count);
   kl_prefetch_job **slot = lua_newuserdatauv(L, sizeof *slot, 1);
@@ -102,10 +111,11 @@ static int submit(lua_State *L) {
   lua_createtable(L, count, 0); /* the tensors to come */
   kl_status status = KL_OK;
   for (int k = 0; k < count && status == KL_OK; k++) {
-    kl_shape shape = parts[k].source->shape;
+    kl_shape shape = *shape_of(&parts[k]);
+    kl_dtype dtype = parts[k].file != NULL ? kl_row_file_dtype(parts[k].file) : (kl_dtype)parts[k].source->dtype;
     shape.dim[0] = row_count;
     kl_tensor **out = kl_bind_new_tensor(L);
-    status = kl_prefetch_buffer(p, (kl_dtype)parts[k].source->dtype, &shape, out);
+    status = kl_prefetch_buffer(p, dtype, &shape, out);
     parts[k].out = *out;
     lua_rawseti(L, -2, k + 1);
   }

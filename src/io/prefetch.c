@@ -92,7 +92,7 @@ static kl_status run_job(kl_prefetch_job *job, bool may_quit) {
       if (part->source != NULL) {
         copy_rows(part->source, job->rows + i, count, row_bytes, to);
       } else {
-        KL_TRY(part->read(part->file, job->rows + i, count, to));
+        KL_TRY(kl_row_file_read(part->file, job->rows + i, count, to));
       }
     }
   }
@@ -224,6 +224,8 @@ kl_status kl_prefetch_submit(kl_prefetch *p, const kl_prefetch_part *parts, int 
     kl_tensor_retain(parts[k].out);
     if (parts[k].source != NULL) {
       kl_tensor_retain(parts[k].source);
+    } else {
+      kl_row_file_retain(parts[k].file);
     }
   }
   p->refs++;
@@ -311,6 +313,7 @@ void kl_prefetch_release_job(kl_prefetch_job *job) {
   for (int k = 0; k < job->part_count; k++) {
     kl_tensor_release(job->parts[k].out);
     kl_tensor_release(job->parts[k].source);
+    kl_row_file_release(job->parts[k].file);
   }
   kl_free(job->rows, (size_t)job->row_count * sizeof *job->rows);
   kl_free(job, job_bytes(job->part_count));

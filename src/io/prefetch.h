@@ -7,19 +7,16 @@
 #ifndef KL_IO_PREFETCH_H
 #define KL_IO_PREFETCH_H
 
+#include "io/rows.h"
 #include "tensor/tensor.h"
 
 typedef struct kl_prefetch kl_prefetch;
 typedef struct kl_prefetch_job kl_prefetch_job;
 
-/* Rows of a file: reads those `count` rows (from 0) one behind the other to `to`; called by the queue's thread. */
-typedef kl_status (*kl_prefetch_read)(void *file, const int64_t *rows, int64_t count, void *to);
-
 typedef struct kl_prefetch_part {
-  kl_tensor *source;     /* rows in memory, each contiguous; or NULL */
-  void *file;            /* rows of a file, which stays open until the job is released */
-  kl_prefetch_read read; /* of the file */
-  kl_tensor *out;        /* contiguous, the rows one behind the other */
+  kl_tensor *source; /* rows in memory, each contiguous; or NULL */
+  kl_row_file *file; /* rows of a file */
+  kl_tensor *out;    /* contiguous, the rows one behind the other */
 } kl_prefetch_part;
 
 /* A queue that takes up to `capacity` jobs that nobody has waited for, and keeps `capacity` + 2 buffers to use again.
@@ -32,7 +29,8 @@ bool kl_prefetch_has_room(const kl_prefetch *p);
 /* A contiguous tensor for a result; its storage may have been that of an earlier one that nobody holds any more. */
 kl_status kl_prefetch_buffer(kl_prefetch *p, kl_dtype dtype, const kl_shape *shape, kl_tensor **out);
 
-/* A job for the thread; it retains sources and outs, and copies the row numbers, which the caller has checked. */
+/* A job for the thread; it retains sources, files and outs, and copies the row numbers, which the caller has checked.
+ */
 kl_status kl_prefetch_submit(kl_prefetch *p, const kl_prefetch_part *parts, int part_count, const int64_t *rows,
                              int64_t row_count, kl_prefetch_job **out);
 

@@ -116,15 +116,14 @@ end
 
 -- padded_shapes or padding_values per leaf: one for all, or a structure like the element's, or (several values) a list of these.
 local function per_leaf(what, given, element, is_one)
-  local result, n = {}, 0
+  local result = {}
   for k, value in ipairs(element) do
     local own = given
     if given ~= nil and not is_one(given) and #element > 1 then own = given[k] end
-    local leaves, count = {}, #tree.flatten(value)
+    local leaves = {}
     local function walk(like, of)
       if tree.is_leaf(like) then
-        n = n + 1
-        leaves[#leaves + 1] = of == nil and false or of
+        leaves[#leaves + 1] = of or false
         if of ~= nil and not is_one(of) then
           errors.fail("padded_batch: '%s' does not fit the elements: %s for value %d", what, errors.show(of), k)
         end
@@ -141,7 +140,6 @@ local function per_leaf(what, given, element, is_one)
     end
     walk(value, own)
     result[k] = leaves
-    assert(#leaves == count)
   end
   return result
 end
