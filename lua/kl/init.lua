@@ -3,6 +3,7 @@ local core = require "kl.core"
 local ops = require "kl.ops"
 local grad = require "kl.grad"
 local random = require "kl.random"
+local files = require "kl.files"
 
 local kl = {core = core}
 
@@ -37,6 +38,7 @@ kl.datasets = require "kl.datasets"
 kl.models = {load_model = function(...) return require "kl.saving".load_model(...) end, Model = kl.Model, Sequential = kl.Sequential}
 kl.register = function(...) return require "kl.saving.serialize".register(...) end
 kl.json = core.json
+kl.load, kl.save = files.load, files.save
 kl.set_threads, kl.set_memory_limit, kl.plans = core.set_threads, core.set_memory_limit, core.plans
 
 -- Every op whose first argument is a tensor is also its method.
