@@ -60,6 +60,14 @@ describe("from_file", function()
     end)
   end
 
+  it("feeds a jitted step: the same bits as an immediate one", function()
+    local function step(a, b) return (a * 1.7 + kl.cast(b, "float32"):reshape{-1, 1, 1}):sum() end
+    local jitted = kl.jit(step)
+    for _, make in pairs(ways) do
+      for a, b in make():shuffle(50):batch(7):prefetch(2):each() do assert.is_true(kl.array_equal(step(a, b), jitted(a, b))) end
+    end
+  end)
+
   it("keeps structures of paths", function()
     for a in Dataset.from_file{image = path("x.npy"), label = path("y.npy")}:batch(50):each() do
       assert.is_true(kl.array_equal(x, a.image))

@@ -71,6 +71,21 @@ describe("a prefetch", function()
     end)
   end
 
+  it("trains to the same bits, eagerly and by plans", function()
+    local function train(ahead, eager)
+      kl.set_seed(4)
+      local model = kl.Sequential{kl.layers.Dense{3}}
+      model:compile{optimizer = "sgd", loss = "mse", run_eagerly = eager}
+      local rows = Dataset.from_tensor_slices(x:reshape{100, 21}, x:reshape{100, 21}[{ {}, {1, 3} }])
+      model:fit{rows:shuffle(100):batch(16):prefetch(ahead), epochs = 2, verbose = 0}
+      return model.weights
+    end
+    local expected = train(0, true)
+    for _, case in ipairs{{2, true}, {0, false}, {2, false}} do
+      for i, w in ipairs(train(table.unpack(case))) do assert.is_true(kl.array_equal(expected[i], w)) end
+    end
+  end)
+
   it("leaves nothing behind", function()
     local function round()
       for _ = 1, 5 do
