@@ -172,7 +172,8 @@ describe("an error in user code", function()
       local ok, message = pcall(function() model:fit(given) end)
       assert.is_false(ok)
       local where = ("tests/training/errors_spec.lua:%d: "):format(broken_line)
-      local start = where .. "my own mistake\nstack:\n  " .. where .. "in "
+      local stage = place == "a data set's map" and " (in map, element 1)" or "" -- a pipeline says where in it
+      local start = where .. "my own mistake" .. stage .. "\nstack:\n  " .. where .. "in "
       assert.equal(start, message:sub(1, #start))
       assert.equal(1, select(2, message:gsub("stack:", "")), "stacks in the message")
       assert.same({message, message}, heard)
