@@ -97,6 +97,7 @@ local may_read = {
   ["lua/kl/training/logs.lua"] = true,      -- what steps returned
   ["lua/kl/training/batches.lua"] = true,   -- the order of batches
   ["lua/kl/data/order.lua"] = true,         -- positions
+  ["lua/kl/data/directory.lua"] = true,     -- the order of files
   ["lua/kl/data/functions.lua"] = true,     -- what a predicate said
   ["lua/kl/ops/array.lua"] = true,          -- array_equal, which gives a Lua boolean
   ["lua/kl/ops/selection.lua"] = true,      -- how many elements there are, which a shape depends on
