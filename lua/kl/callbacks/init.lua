@@ -28,6 +28,7 @@ end
 
 callbacks.History = require "kl.callbacks.history"
 callbacks.ProgbarLogger = require "kl.callbacks.progress"
+callbacks.TensorBoard = require "kl.callbacks.tensorboard"
 
 --- The callbacks of one fit, evaluate or predict: the user's in their order, then History, then the bar.
 ---@class kl.callbacks.List
