@@ -182,7 +182,8 @@ describe("kl.summary", function()
 
   it("refuses what it cannot write", function()
     local w <close> = writer()
-    raises(function() w:scalar("a", kl.zeros{2}, {step = 1}) end, "scalar 'a': the value must be a scalar, got a float32 tensor of shape %(2,%)")
+    raises(function() w:scalar("a", kl.zeros{2}, {step = 1}) end,
+      "scalar 'a': the value must be a scalar, got a float32 tensor of shape %(2,%)")
     raises(function() w:scalar("a", "x", {step = 1}) end, "a number or a scalar tensor, got the string")
     raises(function() w:scalar("a", 1) end, "'step' is missing")
     raises(function() w:scalar("a", 1, {step = 1.5}) end, "'step' must be an integer")
