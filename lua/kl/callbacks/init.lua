@@ -11,6 +11,7 @@ for name, file in pairs{
   ModelCheckpoint = "model_checkpoint",
   ProgbarLogger = "progress",
   ReduceLROnPlateau = "reduce_lr_on_plateau",
+  TensorBoard = "tensorboard",
   TerminateOnNaN = "terminate_on_nan",
 } do
   local class = require("kl.callbacks." .. file)
