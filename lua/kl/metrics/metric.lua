@@ -109,6 +109,7 @@ local owners = setmetatable({}, {__mode = "kv"})
 --- Notes that a model counts with this metric; raises if another one does already, for the two would count into one state.
 ---@param model table # with a name
 function Metric:_claim(model)
+  if owners[self] ~= nil and owners[self] ~= model then collectgarbage() end -- the other model may be gone
   local owner = owners[self]
   if owner ~= nil and owner ~= model then
     errors.fail("the metric '%s' is used by model '%s' already and cannot be used by model '%s' too: their counts would mix; "
