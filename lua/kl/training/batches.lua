@@ -271,6 +271,9 @@ function GeneratorSource:open()
 end
 
 --- True for a data set.
-function batches.is_dataset(value) return class.is(value, require "kl.data".Dataset) end
+function batches.is_dataset(value)
+  local data = package.loaded["kl.data"] -- who has one has read it in
+  return data ~= nil and class.is(value, data.Dataset)
+end
 
 return batches

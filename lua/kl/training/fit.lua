@@ -2,7 +2,7 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local batches = require "kl.training.batches"
-local callbacks = require "kl.callbacks"
+local CallbackList = require "kl.callbacks.list"
 local dry_run = require "kl.dry_run"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
@@ -184,7 +184,7 @@ function methods:fit(given)
   end
   local epochs, steps = dry_run.bound_epochs(o.initial_epoch, o.epochs), o.steps_per_epoch
   if dry_run.steps then steps = dry_run.bound_steps(steps or source.steps) end
-  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = epochs, steps = steps or source.steps,
+  local list = CallbackList(self, o.callbacks, {verbose = verbose, epochs = epochs, steps = steps or source.steps,
     validates = validation_source ~= nil})
   self.stop_training = false
   rawset(self, "_initial_epoch", nil)
@@ -291,7 +291,7 @@ function methods:evaluate(given)
   check_count("evaluate: 'steps'", o.steps)
   check_return_dict("evaluate", o.return_dict)
   local source = source_of("evaluate", o, {steps = o.steps})
-  local list = callbacks.List(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
+  local list = CallbackList(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
     steps = expected_steps(source, dry_run.bound_steps(o.steps)), no_history = true})
   return list:run(function() return self:_evaluate(source, o.steps, list) end)
 end
@@ -306,7 +306,7 @@ function methods:predict(given)
   check_count("predict: 'steps'", o.steps)
   local source = source_of("predict", {x = o.x, batch_size = o.batch_size}, {steps = o.steps})
   local steps = dry_run.bound_steps(o.steps)
-  local list = callbacks.List(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
+  local list = CallbackList(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
     steps = expected_steps(source, steps), no_history = true})
   return list:run(function()
     list:call("on_predict_begin", {})
