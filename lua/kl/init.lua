@@ -46,7 +46,7 @@ end
 
 -- The parts of which a script uses some: each is read in when its name is first used.
 local parts = {losses = "loss", metrics = "metric", optimizers = "optimizer", callbacks = "callback", utils = "function", data = false,
-  datasets = false, summary = false}
+  datasets = false, plot = false, summary = false}
 setmetatable(kl, {__name = "kl", __index = function(_, name)
   local what = parts[name]
   if what == nil then

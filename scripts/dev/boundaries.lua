@@ -74,7 +74,7 @@ end
 local stages = {
   {"class", "errors", "args", "tree", "names", "own_code", "namespace", "version", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
-  {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers"},
+  {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
   {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
@@ -103,6 +103,7 @@ local may_read = {
   ["lua/kl/ops/selection.lua"] = true,      -- how many elements there are, which a shape depends on
   ["lua/kl/summary/writer.lua"] = true,     -- what is written to event files
   ["lua/kl/grad.lua"] = true,               -- gradcheck compares numbers
+  ["lua/kl/plot/values.lua"] = true,        -- what is drawn
   ["lua/kl/optimizers/optimizer.lua"] = true, -- get_config, for files
   ["lua/kl/utils/arrays.lua"] = true,       -- to_categorical counts classes
 }

@@ -133,6 +133,17 @@ static int is_terminal(lua_State *L) {
   return 1;
 }
 
+/* core.terminal_size(): columns and rows of the terminal on standard output; nothing if it is none. */
+static int terminal_size(lua_State *L) {
+  struct winsize size;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) {
+    return 0;
+  }
+  lua_pushinteger(L, size.ws_col);
+  lua_pushinteger(L, size.ws_row);
+  return 2;
+}
+
 /* core.terminal_columns(): the width of the terminal that standard output is, or nil. */
 static int terminal_columns(lua_State *L) {
   struct winsize size;
@@ -277,6 +288,7 @@ int luaopen_kl_core(lua_State *L) {
       {"traceback", kl_program_traceback},
       {"warn", warn},
       {"is_terminal", is_terminal},
+      {"terminal_size", terminal_size},
       {"terminal_columns", terminal_columns},
       {"id", id},
       {"set_error_context", set_error_context},

@@ -20,12 +20,24 @@ enum { IN, OUT, ERR };
 typedef struct process {
   const char *name;
   pid_t pid;
+  double seconds, end; /* how long it may run, and when that is over; 0: for ever */
   int ours[3], theirs[3];
 } process;
 
 static kl_status fail(const process *p, const char *step, int error) {
   char why[128];
   return kl_fail(KL_EIO, "%.200s: %s: %s", p->name, step, strerror_r(error, why, sizeof why));
+}
+
+static double now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static kl_status check_time(const process *p) {
+  return p->end > 0 && now() >= p->end ? kl_fail(KL_EIO, "%.200s: still not done after %g s", p->name, p->seconds)
+                                       : KL_OK;
 }
 
 static void close_end(int *end) {
@@ -130,7 +142,8 @@ static kl_status talk(process *p, const char *input, size_t size, kl_process_res
     for (int i = IN; i <= ERR; i++) {
       ends[i] = (struct pollfd){.fd = p->ours[i], .events = i == IN ? POLLOUT : POLLIN}; /* -1 is passed over */
     }
-    if (poll(ends, 3, -1) < 0) {
+    KL_TRY(check_time(p));
+    if (poll(ends, 3, p->end > 0 ? 100 : -1) < 0) {
       if (errno == EINTR) {
         continue;
       }
@@ -143,13 +156,18 @@ static kl_status talk(process *p, const char *input, size_t size, kl_process_res
   return KL_OK;
 }
 
-/* Waits for the end of a program that was started. */
+/* Waits for the end of a program that was started and has closed its streams, which comes soon after. */
 static kl_status reap(const process *p, kl_process_result *result) {
   int status;
-  pid_t got;
-  do {
-    got = waitpid(p->pid, &status, 0);
-  } while (got < 0 && errno == EINTR);
+  pid_t got = 0;
+  while (got == 0 || (got < 0 && errno == EINTR)) {
+    got = waitpid(p->pid, &status, p->end > 0 ? WNOHANG : 0);
+    if (got == 0) {
+      const struct timespec little = {.tv_nsec = 500000};
+      KL_TRY(check_time(p));
+      nanosleep(&little, NULL);
+    }
+  }
   if (got < 0) {
     return fail(p, "waiting for its end", errno);
   }
@@ -168,16 +186,24 @@ static kl_status run(process *p, const char *const *argv, const char *input, siz
     close_end(&p->theirs[i]);
   }
   kl_status status = talk(p, input, size, result);
-  if (status != KL_OK) {
-    kill(p->pid, SIGKILL);
+  if (status == KL_OK) {
+    status = reap(p, result);
   }
-  close_end(&p->ours[IN]);
-  kl_process_result ignored;
-  return status == KL_OK ? reap(p, result) : (reap(p, &ignored), status);
+  if (status != KL_OK) {
+    kl_process_result ignored;
+    close_end(&p->ours[IN]);
+    kill(p->pid, SIGKILL);
+    p->end = 0;
+    reap(p, &ignored);
+  }
+  return status;
 }
 
-kl_status kl_process_run(const char *const *argv, const void *input, size_t size, kl_process_result *result) {
+kl_status kl_process_run(const char *const *argv, const void *input, size_t size, double seconds,
+                         kl_process_result *result) {
   process p = {.name = argv[0], .ours = {-1, -1, -1}, .theirs = {-1, -1, -1}};
+  p.seconds = seconds;
+  p.end = seconds > 0 ? now() + seconds : 0;
   sigset_t broken, before, pending;
   result->missing = false;
   result->status = 0;
@@ -189,8 +215,8 @@ kl_status kl_process_run(const char *const *argv, const void *input, size_t size
   pthread_sigmask(SIG_BLOCK, &broken, &before);
   kl_status status = run(&p, argv, input, size, result);
   if (!sigismember(&pending, SIGPIPE)) {
-    const struct timespec now = {0};
-    while (sigtimedwait(&broken, NULL, &now) < 0 && errno == EINTR) {
+    const struct timespec at_once = {0};
+    while (sigtimedwait(&broken, NULL, &at_once) < 0 && errno == EINTR) {
     }
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -16,8 +16,11 @@ typedef struct kl_process_result {
   kl_buffer *out, *errs; /* given by the caller, empty: what it wrote to its standard output and standard error */
 } kl_process_result;
 
-/* Runs argv[0] (looked for in PATH, unless it has a slash) with the arguments up to a NULL, waits for its end.
- * Errors: KL_EIO if the system does not let it run; KL_ENOMEM if its output does not fit: the program was killed. */
-kl_status kl_process_run(const char *const *argv, const void *input, size_t size, kl_process_result *result);
+/* Runs argv[0] (looked for in PATH, unless it has a slash) with the arguments up to a NULL, waits for its end,
+ * at most so many seconds (0: for ever).
+ * Errors: KL_EIO if the system does not let it run, or its time is over: it was killed; KL_ENOMEM if its output does
+ * not fit: the program was killed. */
+kl_status kl_process_run(const char *const *argv, const void *input, size_t size, double seconds,
+                         kl_process_result *result);
 
 #endif

@@ -7,6 +7,14 @@ local run = core.run_program
 local function sh(script, input, ...) return run({"sh", "-c", script, "sh", ...}, input) end
 
 describe("running a program", function()
+  it("is killed when its time is over, with its streams open or closed", function()
+    for _, command in ipairs{"exec sleep 60", "exec >&- 2>&-; exec sleep 60"} do
+      local start = os.time()
+      assert.matches("sh: still not done after 0.2 s", support.message(run, {"sh", "-c", command}, "", 0.2))
+      assert.is_true(os.time() - start < 30)
+    end
+    assert.equal(0, (run({"sh", "-c", "exit 0"}, "", 30)))
+  end)
   it("gives its exit status and both streams apart", function()
     assert.same({0, "out\n", ""}, {sh "echo out"})
     assert.same({3, "out\n", "err\n"}, {sh "echo out; echo err >&2; exit 3"})
