@@ -39,7 +39,7 @@ describe("a chart of kind", function()
       assert.matches("A " .. kind, fig:render("txt", {color = true, width = 40, height = 12}))
       local png = fig:render("png")
       assert.equal("\137PNG\r\n\26\n", png:sub(1, 8))
-      assert.same({320, 240}, {(">I4I4"):unpack(png, 17), nil})
+      assert.equal("320 x 240", support.size(png))
       if seen[kind] then assert.equal(seen[kind][2], count(part(svg, 1), seen[kind][1])) end
     end)
   end
@@ -47,14 +47,10 @@ describe("a chart of kind", function()
   it("takes tensors and Variables of every dtype, and lists, for the same", function()
     local y = {1, 0, 1, 1}
     local expected = svg_of(function(f) f:line(y):scatter(y, y):histogram(y):bar(y) end)
-    for _, dtype in ipairs{"float32", "float64", "float16", "bfloat16", "int8", "int16", "int32", "int64", "uint8", "bool"} do
-      local ok, tensor = pcall(kl.tensor, y, dtype)
-      if ok then
-        local variable = kl.Variable(tensor)
-        assert.equal(expected, svg_of(function(f) f:line(variable):scatter(tensor, y):histogram(variable):bar(tensor) end), dtype)
-      else
-        assert.is_true(dtype:find("float16") ~= nil, dtype) -- the others are there
-      end
+    for _, dtype in ipairs{"bool", "uint8", "int32", "int64", "float32", "float64"} do
+      local tensor = kl.tensor(y, dtype)
+      local variable = kl.Variable(tensor)
+      assert.equal(expected, svg_of(function(f) f:line(variable):scatter(tensor, y):histogram(variable):bar(tensor) end), dtype)
     end
     assert.equal(expected, svg_of(function(f)
       f:line{true, false, true, kl.tensor(1)}:scatter(kl.tensor{{1}, {0}, {1}, {1}}, y):histogram(y):bar(y)
@@ -63,8 +59,8 @@ describe("a chart of kind", function()
 
   it("is as large as it is told", function()
     local fig = kl.plot.figure{width = 200, height = 100}:line({1, 2})
-    assert.same({400, 200}, {(">I4I4"):unpack(fig:render("png", {scale = 2}), 17), nil})
-    assert.same({300, 150}, {(">I4I4"):unpack(fig:render("png", {width = 300, height = 150}), 17), nil})
+    assert.equal("400 x 200", support.size(fig:render("png", {scale = 2})))
+    assert.equal("300 x 150", support.size(fig:render("png", {width = 300, height = 150})))
     assert.matches("/MediaBox %[ 0 0 144 72 %]", (fig:render("pdf")))
     for line in fig:render("txt", {width = 50, height = 10}):gmatch("[^\n]+") do assert.is_true(utf8.len(line) <= 50) end
   end)
@@ -90,7 +86,7 @@ describe("a legend", function()
   it("stands where it hides least: bars count as high as they are", function()
     assert.same({"left", "top"}, {place(svg_of(function(f) f:bar({1, 2, 3, 4, 5, 6}, {label = "mark"}) end))})
     assert.same({"right", "top"}, {place(svg_of(function(f) f:bar({6, 5, 4, 3, 2, 1}, {label = "mark"}) end))})
-    assert.same({"right", "bottom"}, {place(svg_of(function(f) f:barh({9, 7, 5, 3, 1, 9, 9, 9, 9, 9}, {label = "mark"}) end, {ylim = {-3, 11}}))})
+    assert.same({"left", "bottom"}, {place(svg_of(function(f) f:barh({9, 9, 9}, {label = "mark"}) end, {ylim = {-1, 3.5}}))})
     assert.same({"left", "top"}, {place(svg_of(function(f) f:line({1, 2, 3}, {label = "mark"}) end))})
     assert.same({"right", "bottom"}, {place(svg_of(function(f)
       f:errorbar({1, 2, 3, 4}, {9, 9, 9, 9}, {yerr = {5, 5, 1, 1}, label = "mark"})

@@ -26,10 +26,14 @@ support.calls = {
 
 --- What is in an SVG file of the n-th part that is drawn.
 function support.part(svg, n)
-  local first = assert(svg:find(('<g id="gnuplot_plot_%d" >'):format(n), 1, true), "no such part")
-  local after = svg:find(('<g id="gnuplot_plot_%d" >'):format(n + 1), first, true) or svg:find("\n\t</g>\n<g", first, true)
+  local first, stop = svg:find(('<g id="gnuplot_plot_%da?" >'):format(n)) -- of several axes, in the first
+  assert(first, "no such part")
+  local after = svg:find('<g id="gnuplot_plot_', stop, true) or svg:find("\n\t</g>\n<g", first, true)
   return svg:sub(first, after)
 end
+
+--- "width x height" of a PNG file.
+function support.size(png) return ("%d x %d"):format((">I4I4"):unpack(png, 17)) end
 
 --- How often a pattern is in a text.
 function support.count(text, pattern) return select(2, text:gsub(pattern, "")) end
@@ -64,7 +68,8 @@ function support.xml_errors(svgs)
   if select(2, program.shell("python3 -c 'import xml.dom.minidom'")) ~= 0 then return nil end
   local folder = support.folder()
   for i, svg in ipairs(svgs) do support.write(("%s/%d.svg"):format(folder, i), svg) end
-  local output = program.shell("python3 -c 'import sys, xml.dom.minidom\nfor p in sys.argv[1:]: xml.dom.minidom.parse(p)' " .. folder .. "/*.svg")
+  local script = "import sys, xml.dom.minidom\nfor p in sys.argv[1:]: xml.dom.minidom.parse(p)"
+  local output = program.shell(("python3 -c '%s' %s/*.svg"):format(script, folder))
   os.execute("rm -r " .. folder)
   return output
 end

@@ -38,6 +38,9 @@ function History:plot(options)
   end
   table.sort(names, function(a, b) return a == "loss" and b ~= "loss" or b ~= "loss" and a < b end)
   if type(o.metrics) == "string" then o.metrics = {o.metrics} end
+  if o.metrics ~= nil and type(o.metrics) ~= "table" then
+    errors.fail("history:plot: 'metrics' must be a list of names, got %s", errors.show(o.metrics))
+  end
   for _, name in ipairs(o.metrics or {}) do
     if not self.history[name] then
       errors.fail("history:plot: no metric '%s'%s", tostring(name), errors.nearest(name, self.history))
@@ -45,6 +48,7 @@ function History:plot(options)
   end
   names = o.metrics or names
   if #names == 0 then errors.fail("history:plot: there is nothing to draw: no epoch has ended") end
+  if o.columns ~= nil then args.check("history:plot: 'columns'", o.columns, "integer", 1) end
   local columns = o.columns or math.min(#names, #names == 4 and 2 or 3)
   local rows = (#names + columns - 1) // columns
   local figure = plot.figure{rows = rows, columns = columns, width = o.width, height = o.height, yscale = o.yscale,

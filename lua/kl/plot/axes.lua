@@ -124,7 +124,8 @@ local function add(axes, chart, what, ...)
     options, given.n = given[given.n], given.n - 1
   elseif given.n > 1 and type(given[given.n]) == "table" and getmetatable(given[given.n]) == nil and next(given[given.n]) == nil then
     local before = given[given.n - 1]
-    if type(before) ~= "table" or #before > 0 then given.n = given.n - 1 end -- no options, not an empty series
+    -- no options, not an empty series
+    if given.n > chart.most or chart.most == 2 and (type(before) ~= "table" or #before > 0) then given.n = given.n - 1 end
   end
   local o = args.read(what, chart.params, options)
   args.check_kinds(what, chart.params, o)
@@ -236,7 +237,7 @@ function Axes:axis(axis, all, count)
   elseif places then
     list = {}
     for i, place in ipairs(values.list("ticks", places)) do
-      if place == place then list[#list + 1] = {place, names and tostring(names[i]) or ("%.6g"):format(place):gsub(",", ".")} end
+      if place == place then list[#list + 1] = {place, names and tostring(names[i]) or ticks.format("%.6g", place)} end
     end
   elseif names or categories then
     list = {}

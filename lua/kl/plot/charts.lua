@@ -12,12 +12,15 @@ local charts = {}
 
 local common = {{"label"}, {"color"}, {"alpha", 1.0}, {"axis", "left"}}
 
+-- How many arguments there may be before the options; (x, y) where nothing is said.
+local most = {hline = 1, vline = 1, fill_between = 3, histogram = 1, text = 3, heatmap = 1, image = 1, images = 1}
+
 --- Declares a chart kind: its method takes `positional` arguments, each list as long as the others, and a table of options.
 local function define(name, options, build)
   local list = {}
   for _, entry in ipairs(common) do list[#list + 1] = entry end
   for _, entry in ipairs(options) do list[#list + 1] = entry end
-  charts[name] = {name = name, params = args.params(list), build = build}
+  charts[name] = {name = name, params = args.params(list), build = build, most = most[name] or 2}
 end
 
 local function same_length(what, names, lists)
@@ -320,11 +323,7 @@ local function bin_edges(what, list, o)
     if high - low <= math.abs(low) * 1e-12 then low, high = low - room, high + room end
   end
   local edges = {}
-  local far = high - low == math.huge
-  for i = 0, o.bins do
-    local share = i / o.bins
-    edges[i + 1] = far and low * (1 - share) + high * share or low + (high - low) * share
-  end
+  for i = 0, o.bins do edges[i + 1] = low + (high - low) * (i / o.bins) end
   edges[o.bins + 1] = high
   return edges
 end

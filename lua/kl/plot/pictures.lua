@@ -3,6 +3,7 @@ local args = require "kl.args"
 local charts = require "kl.plot.charts"
 local errors = require "kl.errors"
 local style = require "kl.plot.style"
+local ticks = require "kl.plot.ticks"
 local values = require "kl.plot.values"
 
 local define, expect = charts.helpers.define, charts.helpers.expect
@@ -21,8 +22,8 @@ local function annotations(what, list, rows, columns, o, scale)
   for i = 1, #list do
     local value = list[i]
     if value == value then
-      local ok, text = pcall(string.format, o.format, value)
-      if not ok then text = ("%g"):format(value) end
+      local ok, text = pcall(ticks.format, o.format, value)
+      if not ok then text = ticks.format("%g", value) end
       local r, g, b = style.mix(scale.colormap, (value - scale.low) / math.max(scale.high - scale.low, 1e-300))
       texts[#texts + 1] = {x = (i - 1) % columns, y = (i - 1) // columns, text = text, size = size, align = "center",
         color = 0.299 * r + 0.587 * g + 0.114 * b > 140 and "#000000" or "#ffffff"}
@@ -43,7 +44,6 @@ define("heatmap", {{"colormap", "viridis"}, {"vmin"}, {"vmax"}, {"colorbar", tru
   if low > high then low, high = 0, 1 end
   low, high = option_number(what, "vmin", o.vmin) or low, option_number(what, "vmax", o.vmax) or high
   if high < low then errors.fail("%s: 'vmin' (%g) is above 'vmax' (%g)", what, low, high) end
-  low, high = math.max(low, -values.HUGE), math.min(high, values.HUGE)
   if high <= low then
     local room = math.max(0.5, math.abs(low) * 0.05)
     low, high = low - room, low + room
@@ -111,7 +111,7 @@ local function read_labels(what, labels, count)
   if type(labels) == "table" and getmetatable(labels) == nil then
     list = labels
   else
-    for i, value in ipairs(values.list(what .. ": 'labels'", labels)) do list[i] = ("%.6g"):format(value) end
+    for i, value in ipairs(values.list(what .. ": 'labels'", labels)) do list[i] = ticks.format("%.6g", value) end
   end
   if #list ~= count then errors.fail("%s: 'labels' has %d elements for %d images", what, #list, count) end
   return list

@@ -81,7 +81,6 @@ local function write_palette(s, scale)
     if a > b then a, b = 0, 1 end
     low, high = low or a, high or b
   end
-  low, high = math.max(low, -1e300), math.min(high, 1e300)
   if not ticks.are_apart(low, high) then
     local room = math.max(0.5, math.abs(low) * 0.05)
     low, high = low - room, low + room

@@ -3,6 +3,7 @@
 local gnuplot = require "kl.plot.gnuplot"
 local script = require "kl.plot.script"
 local style = require "kl.plot.style"
+local ticks = require "kl.plot.ticks"
 
 local terminal = {}
 
@@ -101,8 +102,8 @@ local function draw_cells(lines, axes, series, width, height, color)
     local place = math.max(0, math.min(1, (value - scale.low) / (scale.high - scale.low)))
     return place, style.mix(scale.colormap, place)
   end, over, heads)
-  lines[#lines + 1] = ("  %s %.4g .. %.4g"):format(color and "scale:" or ("scale (%s):"):format(table.concat(shades)), scale.low,
-    scale.high)
+  lines[#lines + 1] = ("  %s %s .. %s"):format(color and "scale:" or ("scale (%s):"):format(table.concat(shades)),
+    ticks.format("%.4g", scale.low), ticks.format("%.4g", scale.high))
 end
 
 local function draw_images(lines, series, width, height, color)

@@ -4,10 +4,15 @@
 -- same in every output.
 local ticks = {}
 
---- A number in a script: whatever the locale, with every digit.
-function ticks.text(value)
-  return (("%.17g"):format(value):gsub(",", "."))
+--- string.format of one number, with a point whatever the locale has.
+function ticks.format(format, value)
+  local point = ("%.1f"):format(0.5):sub(2, -2)
+  local text = format:format(value)
+  return point == "." and text or (text:gsub("(%d)" .. point:gsub("%p", "%%%0") .. "(%d)", "%1.%2"))
 end
+
+--- A number in a script: with every digit.
+function ticks.text(value) return ticks.format("%.17g", value) end
 
 local HUGE = 1e300 -- limits stay below it, so that differences do not overflow
 
@@ -59,7 +64,7 @@ local function digits_of(step)
   return 12
 end
 
-local function plain(format, value) return (format:format(value):gsub(",", "."):gsub("^%-(0%.?0*)$", "%1")) end
+local function plain(format, value) return (ticks.format(format, value):gsub("^%-(0%.?0*)$", "%1")) end
 
 --- Ticks between two limits (low < high): a list of {position, label}.
 ---@param count number # about as many as this
@@ -107,7 +112,7 @@ function ticks.log(low, high, count)
   local result = {}
   for decade = first - 1, last do
     local label = "10" .. tostring(math.tointeger(decade)):gsub("[-%d]", superscripts)
-    if decade >= first then result[#result + 1] = {10.0 ^ decade, (decade - first) % every == 0 and label or false} end
+    if decade >= first and (decades <= 60 or (decade - first) % every == 0) then result[#result + 1] = {10.0 ^ decade, (decade - first) % every == 0 and label or false} end
     for factor = 2, decades <= 12 and 9 or 1 do
       local value = factor * 10.0 ^ decade
       if value >= low and value <= high then result[#result + 1] = {value, false} end

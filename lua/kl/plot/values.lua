@@ -8,10 +8,14 @@ local values = {}
 
 local nan = 0 / 0
 
---- Scales of colors end here: the difference of two such numbers is finite.
-values.HUGE = 8e307
-
-local function finite(value) return value - value == 0 and value + 0.0 or nan end
+-- Sizes end at 1e300 and 1e-300: so sums, differences and quotients of a few are finite, here and in gnuplot, which else may not end.
+local function finite(value)
+  if value - value ~= 0 then return nan end
+  local size = math.abs(value + 0.0)
+  if size > 1e300 then return value > 0 and 1e300 or -1e300 end
+  if size < 1e-300 and size > 0 then return value > 0 and 1e-300 or -1e-300 end
+  return value + 0.0
+end
 
 --- A number from a Lua number or boolean or a tensor with one element; nil for anything else.
 local function scalar(value)
@@ -145,7 +149,7 @@ function values.images(what, given, batch, low, high)
       low, high = 0, 255
     end
   end
-  low, high = math.max(low or lowest, -values.HUGE), math.min(high or highest, values.HUGE)
+  low, high = low or lowest, high or highest
   local scale = high > low and 1 / (high - low) or 0
   for i = 1, #list do
     local value = (list[i] - low) * scale
