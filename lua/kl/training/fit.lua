@@ -189,6 +189,7 @@ function methods:fit(given)
   self.stop_training = false
   rawset(self, "_initial_epoch", nil)
   list:train(function()
+    local _ <close> = source
     list:check_names()
     list:call("on_train_begin", {})
     local initial_epoch = rawget(self, "_initial_epoch") or o.initial_epoch -- a callback may have restored an earlier run
@@ -252,6 +253,7 @@ function methods:_evaluate(source, steps, list)
   steps = dry_run.bound_steps(steps)
   self:reset_metrics()
   list:call("on_test_begin", {})
+  local _ <close> = source
   local next_batch = source:open(0)
   local scalars, first, replayed
   local spare = {}
@@ -310,6 +312,7 @@ function methods:predict(given)
     steps = expected_steps(source, steps), no_history = true})
   return list:run(function()
     list:call("on_predict_begin", {})
+    local _ <close> = source
     local next_batch = source:open(0)
     local collected, form = {}, nil
     local step = 1
