@@ -47,8 +47,8 @@ local function check_logs(model, what, given)
   end
   for name, value in pairs(given) do
     if type(name) ~= "string" or not core.is_scalar(value) then
-      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
-        errors.show(value))
+      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s%s", what, model.name, tostring(name),
+        errors.show(value), core.kind(value) and " (of a metric with one number per class, take an average: average = \"macro\")" or "")
     end
   end
   return given
