@@ -39,7 +39,7 @@ print(("with %d labels: accuracy %.4f on what it has learned, %.4f on the pixels
 if figure then
   local some = x_test[{ {1, 16} }]
   local masked = some * kl.random.bernoulli({16, 784}, 0.5)
-  local fig = kl.plot.figure{title = "seen with half hidden, found again, as they were"}
+  local fig = kl.plot.figure{title = "seen with half hidden, found again, as they were", height = 240}
   local rows = kl.concatenate({masked, autoencoder(masked), some}, {axis = 1})
   fig:images(rows:reshape{48, 28, 28}, {columns = 16})
   fig:save(figure)

@@ -2,15 +2,15 @@
 local kl = require "kl"
 local layers = kl.layers
 
-local epochs, what, figure = tonumber(arg[1] or 60), arg[2] or "ring", arg[3]
+local epochs, figure = tonumber(arg[1] or 60), arg[2]
 local LATENT = 32
 
 local GAN = kl.Model:extend("GAN")
-function GAN:init(size, units, output)
+function GAN:init(size, units)
   GAN.super.init(self)
   local function leaky() return layers.LeakyReLU{negative_slope = 0.2} end
   self.generator = kl.Sequential{kl.Input{LATENT}, layers.Dense{units}, leaky(), layers.Dense{units}, leaky(),
-    layers.Dense{size, activation = output}, name = "generator"}
+    layers.Dense{size}, name = "generator"}
   self.discriminator = kl.Sequential{kl.Input{size}, layers.Dense{units}, leaky(), layers.Dropout{0.2}, layers.Dense{units}, leaky(),
     layers.Dense{1}, name = "discriminator"}
   self.d_loss, self.g_loss = kl.metrics.Mean{name = "d_loss"}, kl.metrics.Mean{name = "g_loss"}
@@ -46,36 +46,25 @@ function GAN:train_step(data)
   return {d_loss = self.d_loss:result(), g_loss = self.g_loss:result()}
 end
 
+-- Points on a circle of radius 2.
 kl.set_seed(10)
-local data, gan
-if what == "ring" then
-  local angle = kl.random.uniform{4096, 1} * (2 * math.pi)
-  data = kl.concatenate({kl.cos(angle), kl.sin(angle)}, {axis = -1}) * 2
-  gan = GAN(2, 64)
-else
-  local train = kl.datasets.mnist.load_data()
-  data = train.images[{ {1, 20000} }]:reshape{20000, 784}:cast("float32") / 255
-  gan = GAN(784, 256, "sigmoid")
-end
+local angle = kl.random.uniform{4096, 1} * (2 * math.pi)
+local data = kl.concatenate({kl.cos(angle), kl.sin(angle)}, {axis = -1}) * 2
+local gan = GAN(2, 64)
 local function adam() return kl.optimizers.Adam{learning_rate = 5e-4, beta_1 = 0.5} end
 gan:compile{d_optimizer = adam(), g_optimizer = adam()}
 local history = gan:fit{data, epochs = epochs, batch_size = 128, verbose = 0}.history
 print(("losses after %d epochs: discriminator %.3f, generator %.3f"):format(epochs, history.d_loss[epochs], history.g_loss[epochs]))
 
 local samples = gan:predict{kl.random.normal{400, LATENT}, verbose = 0}
-if what == "ring" then
-  local radius = kl.sqrt(kl.sum(kl.square(samples), {axis = -1}))
-  print(("made points lie at %.2f +- %.2f from the middle (2 wanted)"):format(kl.mean(radius):item(), kl.std(radius):item()))
-end
+local radius = kl.sqrt(kl.sum(kl.square(samples), {axis = -1}))
+print(("made points lie at %.2f +- %.2f from the middle (2 wanted)"):format(kl.mean(radius):item(), kl.std(radius):item()))
 if figure then
-  local fig
-  if what == "ring" then
-    fig = kl.plot.figure{title = "real and made", size = {600, 600}}
-    fig:scatter(data[{ {1, 400}, {1, 1} }]:reshape{-1}, data[{ {1, 400}, {2, 2} }]:reshape{-1}, {label = "real"})
-    fig:scatter(samples[{ {}, {1, 1} }]:reshape{-1}, samples[{ {}, {2, 2} }]:reshape{-1}, {label = "made"})
-  else
-    fig = kl.plot.figure{title = "made by the generator"}
-    fig:images(samples[{ {1, 64} }]:reshape{64, 28, 28}, {columns = 8})
-  end
+  local fig = kl.plot.figure{title = "real and made", width = 640, height = 600, aspect = "equal"}
+  local function x_and_y(points) return points[{ {}, {1, 1} }]:reshape{-1}, points[{ {}, {2, 2} }]:reshape{-1} end
+  local x, y = x_and_y(data[{ {1, 400} }])
+  fig:scatter(x, y, {label = "real"})
+  x, y = x_and_y(samples)
+  fig:scatter(x, y, {label = "made"})
   fig:save(figure)
 end

@@ -30,7 +30,7 @@ function TwoSpeeds:train_step(data)
   return {loss = loss}
 end
 local two = TwoSpeeds()
-two:compile{loss = "mse", body = optimizers.Adam{learning_rate = 1e-3}, head = optimizers.SGD{learning_rate = 0.05, momentum = 0.9}}
+two:compile{loss = "mse", body = optimizers.Adam{learning_rate = 1e-3}, head = optimizers.SGD{learning_rate = 0.01, momentum = 0.9}}
 local curves = {{label = "Adam below, SGD above", two:fit{x, y, epochs = epochs, batch_size = 50, verbose = 0}.history.loss}}
 
 -- And each alone, on the same model from the same weights.

@@ -39,3 +39,15 @@ describe("automatic names", function()
     assert.equal("h1_spec_c", key)
   end)
 end)
+
+describe("the table kl", function()
+  it("names the nearest where something does not exist, and lists all its parts", function()
+    local kl, raises = require "kl", require "raises"
+    raises(function() return kl.modles end, "there is no kl.modles; did you mean 'models'%?")
+    raises(function() kl.concatenat({}) end, "there is no kl.concatenat; did you mean 'concatenate'%?")
+    assert.is_nil(kl[1])
+    local found = {}
+    for name, value in pairs(kl) do found[name] = value end
+    for _, name in ipairs{"losses", "metrics", "data", "callbacks", "utils", "summary", "matmul"} do assert.equal(kl[name], found[name]) end
+  end)
+end)

@@ -85,13 +85,16 @@ function args.named(what, params, given)
 end
 
 --- Raises where a number was given for a true or false, a string for a number, and so on: what the default is tells what is
---- expected.  Tables, tensors and objects pass, and so does what has no default.
+--- expected.  Tables, tensors and objects pass, and so does what has no default; with `strict` plain tables and functions do not.
 ---@param values table<string, any>
-function args.check_kinds(what, params, values)
+---@param strict? boolean
+function args.check_kinds(what, params, values, strict)
   local kinds = {number = true, boolean = true, string = true}
   for _, p in ipairs(params) do
-    local expected, got = type(p.default), type(values[p.name])
-    if kinds[expected] and kinds[got] and expected ~= got then
+    local value = values[p.name]
+    local expected, got = type(p.default), type(value)
+    local refused = kinds[got] or strict and (got == "function" or got == "table" and getmetatable(value) == nil)
+    if kinds[expected] and refused and expected ~= got then
       errors.fail("%s: '%s' must be a %s, got %s", what, p.name, expected, errors.show(values[p.name]))
     end
   end

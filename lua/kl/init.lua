@@ -1,8 +1,10 @@
 -- kl: the module.  Everything a script uses is reached from here.
 local core = require "kl.core"
+local errors = require "kl.errors"
 local ops = require "kl.ops"
 local grad = require "kl.grad"
 local random = require "kl.random"
+local files = require "kl.files"
 
 local kl = {core = core}
 
@@ -27,21 +29,43 @@ kl.activations = require "kl.activations"
 kl.initializers = require "kl.initializers"
 kl.regularizers = require "kl.regularizers"
 kl.constraints = require "kl.constraints"
-kl.losses = require "kl.losses"
-kl.metrics = require "kl.metrics"
-kl.optimizers = require "kl.optimizers"
-kl.callbacks = require "kl.callbacks"
-kl.plot = require "kl.plot"
-kl.data = require "kl.data"
-kl.datasets = require "kl.datasets"
-kl.summary = require "kl.summary"
-
-kl.utils = require "kl.utils"
-
-kl.models = {load_model = function(...) return require "kl.saving".load_model(...) end, Model = kl.Model, Sequential = kl.Sequential}
+kl.models = {Model = kl.Model, Sequential = kl.Sequential}
+function kl.models.load_model(...) return require "kl.saving".load_model(...) end
+function kl.models.model_from_json(...) return require "kl.saving".model_from_json(...) end
+function kl.models.clone_model(...) return require "kl.saving.clone".clone_model(...) end
 kl.register = function(...) return require "kl.saving.serialize".register(...) end
 kl.json = core.json
+kl.load, kl.save = files.load, files.save
 kl.set_threads, kl.set_memory_limit, kl.plans = core.set_threads, core.set_memory_limit, core.plans
+
+local namespace = require "kl.namespace"
+for name, what in pairs{layers = "layer", initializers = "initializer", regularizers = "regularizer", constraints = "constraint",
+  activations = "activation"} do
+  namespace(kl[name], "kl." .. name, what)
+end
+
+-- The parts of which a script uses some: each is read in when its name is first used.
+local parts = {losses = "loss", metrics = "metric", optimizers = "optimizer", callbacks = "callback", utils = "function", data = false,
+  datasets = false, plot = false, summary = false}
+setmetatable(kl, {__name = "kl", __index = function(_, name)
+  local what = parts[name]
+  if what == nil then
+    if type(name) ~= "string" then return nil end
+    local known = {}
+    for own in pairs(kl) do known[own] = true end
+    for own in pairs(parts) do known[own] = true end
+    errors.fail("there is no kl.%s%s", name, errors.nearest(name, known))
+  end
+  local part = require("kl." .. name)
+  if what then namespace(part, "kl." .. name, what) end
+  kl[name] = part
+  return part
+end, __pairs = function()
+  for name in pairs(parts) do
+    local _ = kl[name]
+  end
+  return next, kl, nil
+end})
 
 -- Every op whose first argument is a tensor is also its method.
 for name, f in pairs(ops) do core.tensor_methods[name] = f end

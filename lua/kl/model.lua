@@ -139,6 +139,28 @@ for _, part in ipairs{"kl.training.compile", "kl.training.steps", "kl.training.f
   for name, f in pairs(require(part).get or {}) do Model.get[name] = f end
 end
 
+--- What is needed to make the model again: of a Sequential or a functional model its layers and how they are connected, with
+--- axes as in files (from 0); of a subclass what Layer:get_config says.
+---@return table
+function Model:get_config()
+  if not self._graph and not self._stack then return Layer.get_config(self) end
+  return require "kl.saving.model_config".object(self).config
+end
+
+--- A model from what get_config gave: kl.Sequential:from_config(config), kl.Model:from_config(config), MyModel:from_config(config).
+function Model:from_config(config)
+  local cls = class.is_class(self) and self or class.of(self)
+  if type(config) ~= "table" then errors.fail("from_config: a config expected, got %s", errors.show(config)) end
+  if config.layers == nil then return Layer.from_config(cls, config) end
+  return require "kl.saving.model_config".from_config(cls, config)
+end
+
+--- The model without its weights as JSON; kl.models.model_from_json makes it again.
+---@return string
+function Model:to_json()
+  return core.json.encode(require "kl.saving.model_config".object(self))
+end
+
 --- Prints a table of the layers: name, output shape, number of parameters; of a graph that is no plain chain, what each is
 --- connected to; and the totals.
 ---@param options? table # line_length = 88 (108 of a graph), positions = where columns end (parts of 1, or columns), print_fn = a

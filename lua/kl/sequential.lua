@@ -46,6 +46,11 @@ function Sequential:add(layer)
   if not class.is(layer, Layer) then
     errors.fail("Sequential: layer %d must be a layer, got %s", #self._stack + 1, errors.show(layer))
   end
+  for _, inside in ipairs(layer:_census().modules) do
+    if inside == self then
+      errors.fail("Sequential '%s': layer '%s' is the model itself or holds it: a model cannot be inside itself", self.name, layer.name)
+    end
+  end
   for _, other in ipairs(self._stack) do
     if other.name == layer.name then
       errors.fail("Sequential: there are two layers called '%s': layer names must differ", layer.name)

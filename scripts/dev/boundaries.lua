@@ -72,7 +72,7 @@ end
 -- Lua: a module may require, when it is loaded, those of its own stage and of the stages before.  A require inside a function
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
-  {"class", "errors", "args", "tree", "names", "own_code", "version"},
+  {"class", "errors", "args", "tree", "names", "own_code", "namespace", "version", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
   {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
@@ -97,6 +97,7 @@ local may_read = {
   ["lua/kl/training/logs.lua"] = true,      -- what steps returned
   ["lua/kl/training/batches.lua"] = true,   -- the order of batches
   ["lua/kl/data/order.lua"] = true,         -- positions
+  ["lua/kl/data/directory.lua"] = true,     -- the order of files
   ["lua/kl/data/functions.lua"] = true,     -- what a predicate said
   ["lua/kl/ops/array.lua"] = true,          -- array_equal, which gives a Lua boolean
   ["lua/kl/ops/selection.lua"] = true,      -- how many elements there are, which a shape depends on

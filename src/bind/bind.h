@@ -70,6 +70,7 @@ bool kl_bind_retry(lua_State *L, kl_status status);
 
 /* Tells the collector about new tensor bytes. */
 void kl_bind_add_debt(lua_State *L, const kl_tensor *t);
+void kl_bind_add_bytes(lua_State *L, size_t bytes);
 
 /* Pushes ", did you mean 'x'?" for the nearest of the names (a NULL-terminated list, or the string keys of the table at
  * `names` where list is NULL), or "".  [-0, +1] */
@@ -176,12 +177,19 @@ void kl_bind_open_tape(lua_State *L, int core);
 /* random.c */
 void kl_bind_open_random(lua_State *L, int core);
 
+/* prefetch.c */
+void kl_bind_open_prefetch(lua_State *L, int core);
+
+/* folder.c: into core.io, which is open */
+void kl_bind_open_folder(lua_State *L, int core);
+
 /* graph.c */
 void kl_bind_open_graph(lua_State *L, int core);
 
 /* record.c */
 void kl_bind_open_record(lua_State *L, int core);
 void kl_bind_open_guard(lua_State *L, int core);
+void kl_bind_open_finite_watch(lua_State *L, int core);
 
 /* step.c */
 int kl_bind_call_step(lua_State *L);

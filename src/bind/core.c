@@ -305,6 +305,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_tape(L, core);
   kl_bind_open_record(L, core);
   kl_bind_open_guard(L, core);
+  kl_bind_open_finite_watch(L, core);
   kl_bind_open_step(L, core);
   kl_bind_open_profile(L, core);
   kl_bind_open_watch(L, core);
@@ -315,5 +316,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_summary(L, core);
   kl_bind_open_graph(L, core);
   kl_bind_open_random(L, core);
+  kl_bind_open_prefetch(L, core);
+  kl_bind_open_folder(L, core);
   return 1;
 }

@@ -1,4 +1,5 @@
-/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c, images in io_image.c. */
+/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c, images in io_image.c,
+ * tables of text in io_csv.c, other arrays in io_array.c. */
 #include "bind/io.h"
 
 #include <string.h>
@@ -282,5 +283,8 @@ void kl_bind_open_io(lua_State *L, int core) {
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
   kl_bind_open_image(L, lua_gettop(L));
+  kl_bind_open_folders(L, lua_gettop(L));
+  kl_bind_open_array(L, lua_gettop(L));
+  kl_bind_open_csv(L, lua_gettop(L));
   lua_setfield(L, core, "io");
 }

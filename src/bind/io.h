@@ -31,5 +31,14 @@ kl_status kl_bind_write_json(lua_State *L, int index, int indent, kl_buffer *out
 /* io_h5.c: functions into the table at `io`. */
 void kl_bind_open_h5(lua_State *L, int io);
 void kl_bind_open_image(lua_State *L, int io); /* io_image.c */
+void kl_bind_open_array(lua_State *L, int io); /* io_array.c */
+void kl_bind_open_csv(lua_State *L, int io);   /* io_csv.c */
+
+/* io_array.c: the open file of rows at an index; raises for anything else. */
+struct kl_row_file;
+struct kl_row_file *kl_bind_check_rows(lua_State *L, int index);
+
+/* io_folder.c: the same. */
+void kl_bind_open_folders(lua_State *L, int io);
 
 #endif

@@ -171,15 +171,15 @@ static const char *check_members(lua_State *L) {
   return lua_tostring(L, -1);
 }
 
-/* The options at `index`: manifest = true or a table of further members, checksums = boolean.  Leaves values on the
- * stack. */
+/* The options at `index`: manifest = true or a table of further members, checksums and bools = boolean.  Leaves values
+ * on the stack. */
 static kl_h5_write_options check_options(lua_State *L, int index) {
-  static const char *const known[] = {"manifest", "checksums", NULL};
+  static const char *const known[] = {"manifest", "checksums", "bools", NULL};
   kl_h5_write_options options = {0};
   if (lua_type(L, index) == LUA_TTABLE) {
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
       const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
-      if (strcmp(name, known[0]) != 0 && strcmp(name, known[1]) != 0) {
+      if (strcmp(name, known[0]) != 0 && strcmp(name, known[1]) != 0 && strcmp(name, known[2]) != 0) {
         kl_bind_push_nearest(L, name, known, 0);
         kl_bind_error(L, "finish: there is no option '%.100s'%s", name, lua_tostring(L, -1));
       }
@@ -187,6 +187,8 @@ static kl_h5_write_options check_options(lua_State *L, int index) {
   }
   kl_bind_push_option(L, index, "finish", "checksums");
   options.checksums = lua_toboolean(L, -1);
+  kl_bind_push_option(L, index, "finish", "bools");
+  options.bools = lua_toboolean(L, -1);
   kl_bind_push_option(L, index, "finish", "manifest");
   if (lua_type(L, -1) > LUA_TBOOLEAN && lua_type(L, -1) != LUA_TTABLE) {
     kl_bind_error(L, "finish: manifest: true or a table expected, got %s", luaL_typename(L, -1));
@@ -296,6 +298,12 @@ static void *new_scratch(lua_State *L, size_t size, const char *type) {
   memset(block, 0, size);
   luaL_setmetatable(L, type);
   return block;
+}
+
+/* f:accept_compressed(): deflate and shuffle from now on */
+static int accept_compressed(lua_State *L) {
+  kl_h5_accept_compressed(check_file(L));
+  return 0;
 }
 
 /* f:datasets(): list of {path, dtype, shape}, or {path, problem} for what kl does not read */
@@ -495,6 +503,7 @@ void kl_bind_open_h5(lua_State *L, int io) {
       {"close", close_writer}, {NULL, NULL},
   };
   static const luaL_Reg file_methods[] = {
+      {"accept_compressed", accept_compressed},
       {"datasets", datasets},
       {"children", children},
       {"exists", exists},

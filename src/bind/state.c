@@ -145,11 +145,15 @@ bool kl_bind_retry(lua_State *L, kl_status status) {
  * half, by SLACK_BYTES, or by the size of the Lua heap, whichever is most, since that was done last.  So dead tensors
  * hold at most about that much, and the cost per byte stays bounded too. */
 void kl_bind_add_debt(lua_State *L, const kl_tensor *t) {
-  static uint64_t limit = SLACK_BYTES; /* of live bytes, until everything is collected */
   if (t->storage == NULL || atomic_load_explicit(&t->storage->refs, memory_order_relaxed) > 1) {
     return; /* counted once per storage: a view costs nothing */
   }
-  debt += t->storage->bytes;
+  kl_bind_add_bytes(L, t->storage->bytes);
+}
+
+void kl_bind_add_bytes(lua_State *L, size_t bytes) {
+  static uint64_t limit = SLACK_BYTES; /* of live bytes, until everything is collected */
+  debt += bytes;
   if (debt < YOUNG_BYTES) {
     return;
   }

@@ -6,8 +6,11 @@
 #include <string.h>
 
 kl_dtype kl_element_dtype(kl_element e) {
-  if (e.kind == KL_ELEMENT_FLOAT) {
+  if (e.kind == KL_ELEMENT_FLOAT || e.kind == KL_ELEMENT_BFLOAT) {
     return e.size == 8 ? KL_FLOAT64 : KL_FLOAT32;
+  }
+  if (e.kind == KL_ELEMENT_BOOL) {
+    return KL_BOOL;
   }
   if (e.kind == KL_ELEMENT_UNSIGNED) {
     return e.size == 1 ? KL_UINT8 : e.size == 2 ? KL_INT32 : KL_INT64;
@@ -16,7 +19,10 @@ kl_dtype kl_element_dtype(kl_element e) {
 }
 
 const char *kl_element_text(kl_element e, char text[KL_ELEMENT_TEXT]) {
-  static const char *const names[] = {"uint", "int", "float"};
+  static const char *const names[] = {"uint", "int", "float", "bfloat"};
+  if (e.kind == KL_ELEMENT_BOOL) {
+    return "bool";
+  }
   snprintf(text, KL_ELEMENT_TEXT, "%s%d%s", names[e.kind], e.size * 8, e.big && e.size > 1 ? " (big-endian)" : "");
   return text;
 }
@@ -55,13 +61,15 @@ static float widen_half(uint64_t bits) {
   return value;
 }
 
-kl_status kl_elements_convert(const char *what, kl_tensor *t, kl_element e) {
-  unsigned char *to = kl_tensor_data(t);
-  const unsigned char *from = (const unsigned char *)kl_elements_place(t, e);
-  int64_t numel = kl_tensor_numel(t);
-  int width = (int)kl_dtype_size((kl_dtype)t->dtype);
+kl_status kl_elements_convert_block(const char *what, kl_element e, const void *raw, int64_t numel, void *out) {
+  const unsigned char *from = raw;
+  unsigned char *to = out;
+  int width = (int)kl_dtype_size(kl_element_dtype(e));
   bool is_unsigned64 = e.kind == KL_ELEMENT_UNSIGNED && e.size == 8;
-  if (e.size == width && (!e.big || e.size == 1) && !is_unsigned64) {
+  if (e.size == width && (!e.big || e.size == 1) && !is_unsigned64 && e.kind != KL_ELEMENT_BOOL) {
+    if (from != to) {
+      memcpy(to, from, (size_t)numel * (size_t)width);
+    }
     return KL_OK;
   }
   for (int64_t i = 0; i < numel; i++, from += e.size, to += width) {
@@ -75,11 +83,19 @@ kl_status kl_elements_convert(const char *what, kl_tensor *t, kl_element e) {
       memcpy(to, &value, 4);
       continue;
     }
-    if (e.kind == KL_ELEMENT_SIGNED && e.size < 4) {
+    if (e.kind == KL_ELEMENT_BFLOAT) {
+      bits <<= 16;
+    } else if (e.kind == KL_ELEMENT_BOOL) {
+      bits = bits != 0;
+    } else if (e.kind == KL_ELEMENT_SIGNED && e.size < 4) {
       uint64_t sign = (uint64_t)1 << (8 * e.size - 1);
       bits = (bits ^ sign) - sign;
     }
     memcpy(to, &bits, (size_t)width); /* the low bytes: little-endian */
   }
   return KL_OK;
+}
+
+kl_status kl_elements_convert(const char *what, kl_tensor *t, kl_element e) {
+  return kl_elements_convert_block(what, e, kl_elements_place(t, e), kl_tensor_numel(t), kl_tensor_data(t));
 }

@@ -7,9 +7,15 @@
 
 #include "tensor/tensor.h"
 
-typedef enum kl_element_kind { KL_ELEMENT_UNSIGNED, KL_ELEMENT_SIGNED, KL_ELEMENT_FLOAT } kl_element_kind;
+typedef enum kl_element_kind {
+  KL_ELEMENT_UNSIGNED,
+  KL_ELEMENT_SIGNED,
+  KL_ELEMENT_FLOAT,
+  KL_ELEMENT_BFLOAT, /* the upper half of a float32 */
+  KL_ELEMENT_BOOL,   /* false: 0, true: anything else */
+} kl_element_kind;
 
-/* A number as it lies in a file: 1, 2, 4 or 8 bytes, floats 2, 4 or 8. */
+/* A number as it lies in a file: 1, 2, 4 or 8 bytes, floats 2, 4 or 8, bfloat 2, bool 1. */
 typedef struct kl_element {
   kl_element_kind kind;
   int size; /* bytes */
@@ -33,5 +39,9 @@ char *kl_elements_place(const kl_tensor *t, kl_element e);
 /* Converts the raw elements at that place into the tensor's.
  * Errors: KL_EVALUE, beginning with `what`, for an unsigned number that int64 does not hold. */
 kl_status kl_elements_convert(const char *what, kl_tensor *t, kl_element e);
+
+/* The same for `numel` elements without a tensor: from `from`, to `to`, which may be one block as above.  From any
+ * thread. */
+kl_status kl_elements_convert_block(const char *what, kl_element e, const void *from, int64_t numel, void *to);
 
 #endif

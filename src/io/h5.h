@@ -44,8 +44,8 @@ void kl_h5_writer_release(kl_h5_writer *w); /* NULL is allowed */
 /* A group; it may be there already. */
 kl_status kl_h5_writer_group(kl_h5_writer *w, const char *path);
 
-/* A dataset: contiguous, little-endian, C order; bool as uint8 (h5py's own bool is an enumeration, which kl refuses
- * when it reads); rank 0 has a scalar dataspace.  `t` must have a value (KL_ESTATE). */
+/* A dataset: contiguous, little-endian, C order; bool as uint8 or, with `bools`, as h5py's
+ * bool, an enumeration; rank 0 has a scalar dataspace.  `t` must have a value (KL_ESTATE). */
 kl_status kl_h5_writer_dataset(kl_h5_writer *w, const char *path, const kl_tensor *t);
 
 /* A dataset of uint8 with one axis. */
@@ -67,6 +67,7 @@ kl_status kl_h5_writer_attribute_integer(kl_h5_writer *w, const char *path, cons
 
 typedef struct kl_h5_write_options {
   bool checksums;      /* HDF5 1.10's layout with checksummed metadata, instead of the earliest one */
+  bool bools;          /* bool as h5py's bool, which reads back as bool; not with a manifest */
   bool manifest;       /* add /kl/manifest and the format attributes of /kl (formats.md 4); implies checksums */
   const char *members; /* more members of the manifest as JSON text, `"epoch":3,"step":7`; NULL: none */
 } kl_h5_write_options;
@@ -84,6 +85,9 @@ typedef struct kl_h5_file kl_h5_file;
 kl_status kl_h5_open(const char *name, kl_buffer *image, kl_h5_file **out);
 void kl_h5_release(kl_h5_file *f); /* NULL is allowed */
 
+/* Takes datasets that are compressed by deflate, with or without shuffle, too: at most 1000 times the stored bytes. */
+void kl_h5_accept_compressed(kl_h5_file *f);
+
 /* Errors of all that follow: KL_EIO for damaged files and for what F3 and F4 refuse, naming file, path, what was
  * expected and what was found; KL_ENOMEM. */
 
@@ -92,8 +96,8 @@ typedef enum kl_h5_kind { KL_H5_NOTHING, KL_H5_GROUP, KL_H5_DATASET } kl_h5_kind
 /* What is at a path. */
 kl_status kl_h5_find(kl_h5_file *f, const char *path, kl_h5_kind *out);
 
-/* A dataset as a new tensor: int8 and int16 and uint16 become int32, uint32 and uint64 int64, float16 float32; of more
- * than KL_MAX_NDIM axes it is an error. */
+/* A dataset as a new tensor: h5py's bool becomes bool, int8 and int16 and uint16 become int32, uint32 and uint64 int64,
+ * float16 float32; of more than KL_MAX_NDIM axes it is an error. */
 kl_status kl_h5_read(kl_h5_file *f, const char *path, kl_tensor **out);
 
 typedef struct kl_h5_item {

@@ -111,7 +111,21 @@ static hid_t new_half(bool big) {
   return type;
 }
 
+/* What h5py makes of NumPy's bool. */
+static hid_t new_bool(void) {
+  const signed char values[2] = {0, 1};
+  hid_t type = H5Tenum_create(H5T_STD_I8LE);
+  if (type >= 0 && (H5Tenum_insert(type, "FALSE", &values[0]) < 0 || H5Tenum_insert(type, "TRUE", &values[1]) < 0)) {
+    H5Tclose(type);
+    return -1;
+  }
+  return type;
+}
+
 hid_t kl_h5_type_of(kl_element e) {
+  if (e.kind == KL_ELEMENT_BOOL) {
+    return new_bool();
+  }
   int log = e.size == 1 ? 0 : e.size == 2 ? 1 : e.size == 4 ? 2 : 3;
   if (e.kind == KL_ELEMENT_FLOAT) {
     return e.size == 2   ? new_half(e.big)
@@ -133,6 +147,13 @@ bool kl_h5_element_of(hid_t type, kl_element *out) {
     return false;
   }
   H5T_class_t class = H5Tget_class(type);
+  if (class == H5T_ENUM && size == 1) {
+    hid_t known = new_bool();
+    htri_t equal = known < 0 ? -1 : H5Tequal(known, type);
+    H5Tclose(known);
+    *out = (kl_element){KL_ELEMENT_BOOL, 1, false};
+    return equal > 0;
+  }
   if (class != H5T_INTEGER && class != H5T_FLOAT) {
     return false;
   }

@@ -118,7 +118,7 @@ kl_status kl_h5_tensor_bytes(const kl_tensor *t, kl_buffer *scratch, const void 
   return KL_OK;
 }
 
-static kl_status write_dataset(hid_t file, const lists *l, const kl_h5_entry *e) {
+static kl_status write_dataset(hid_t file, const lists *l, bool bools, const kl_h5_entry *e) {
   kl_buffer scratch = {0};
   const void *bytes;
   KL_TRY(kl_h5_tensor_bytes(e->tensor, &scratch, &bytes));
@@ -127,7 +127,11 @@ static kl_status write_dataset(hid_t file, const lists *l, const kl_h5_entry *e)
   for (int i = 0; i < shape->ndim; i++) {
     dims[i] = (hsize_t)shape->dim[i];
   }
-  hid_t type = kl_h5_type_of(kl_element_of((kl_dtype)e->tensor->dtype));
+  kl_element element = kl_element_of((kl_dtype)e->tensor->dtype);
+  if (bools && e->tensor->dtype == KL_BOOL) {
+    element.kind = KL_ELEMENT_BOOL;
+  }
+  hid_t type = kl_h5_type_of(element);
   hid_t space = shape->ndim == 0 ? H5Screate(H5S_SCALAR) : H5Screate_simple(shape->ndim, dims, NULL);
   hid_t set = H5Dcreate2(file, e->path, type, space, l->link, l->dataset, H5P_DEFAULT);
   kl_status status = KL_OK;
@@ -184,10 +188,10 @@ static kl_status write_value(hid_t file, const lists *l, const kl_h5_value *v) {
   return status;
 }
 
-static kl_status write_all(const kl_h5_writer *w, hid_t file, const lists *l) {
+static kl_status write_all(const kl_h5_writer *w, hid_t file, const lists *l, bool bools) {
   for (size_t i = 0; i < kl_h5_entry_count(w); i++) {
     const kl_h5_entry *e = (const kl_h5_entry *)(void *)w->entries.data + i;
-    KL_TRY(e->tensor == NULL ? write_group(file, l, e) : write_dataset(file, l, e));
+    KL_TRY(e->tensor == NULL ? write_group(file, l, e) : write_dataset(file, l, bools, e));
   }
   for (size_t i = 0; i < kl_h5_value_count(w); i++) {
     KL_TRY(write_value(file, l, (const kl_h5_value *)(void *)w->values.data + i));
@@ -220,7 +224,7 @@ static kl_status cut_image(kl_buffer *b) {
   return KL_OK;
 }
 
-kl_status kl_h5_build_image(const kl_h5_writer *w, bool checksums, kl_buffer *out) {
+kl_status kl_h5_build_image(const kl_h5_writer *w, bool checksums, bool bools, kl_buffer *out) {
   image im = {0};
   size_t room;
   char name[KL_H5_IMAGE_NAME];
@@ -237,7 +241,7 @@ kl_status kl_h5_build_image(const kl_h5_writer *w, bool checksums, kl_buffer *ou
     status = kl_h5_fail("kl.save", "the file in memory");
   }
   if (status == KL_OK) {
-    status = write_all(w, file, &l);
+    status = write_all(w, file, &l, bools);
   }
   /* the flush also gives the file its final length: what is allocated and not written, too */
   if (status == KL_OK && H5Fflush(file, H5F_SCOPE_GLOBAL) < 0) {

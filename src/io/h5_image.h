@@ -25,6 +25,6 @@ static inline size_t kl_h5_entry_count(const kl_h5_writer *w) { return w->entrie
 static inline size_t kl_h5_value_count(const kl_h5_writer *w) { return w->values.size / sizeof(kl_h5_value); }
 
 /* The file's bytes in *out (empty before). */
-kl_status kl_h5_build_image(const kl_h5_writer *w, bool checksums, kl_buffer *out);
+kl_status kl_h5_build_image(const kl_h5_writer *w, bool checksums, bool bools, kl_buffer *out);
 
 #endif

@@ -41,7 +41,9 @@ bool kl_h5_element_of(hid_t type, kl_element *out);
 
 struct kl_h5_file {
   char name[KL_PATH_TEXT];
-  kl_buffer image;
+  kl_buffer image; /* empty: the file is read where it lies (h5_rows.c) */
+  size_t size;     /* bytes of the file */
+  bool compressed; /* deflate and shuffle are taken, too */
   hid_t file;
 };
 
@@ -50,9 +52,14 @@ typedef struct kl_h5_dataset {
   hid_t id;
   kl_element element;
   kl_shape shape;
-  size_t bytes;               /* as stored */
-  const char *bytes_in_image; /* contiguous: where they are; NULL for other layouts and for no bytes */
+  size_t bytes;    /* as stored */
+  bool contiguous; /* the bytes lie together, from `offset` on */
+  uint64_t offset;
+  const char *bytes_in_image; /* contiguous, and the file is in memory: where they are; NULL otherwise */
 } kl_h5_dataset;
+
+/* Whether what the superblock declares is what the file has. */
+kl_status kl_h5_check_end(const kl_h5_file *f);
 
 /* Opens the object that the link `name` in `parent` leads to, if F3 allows link and object; `path` is for messages.
  * Without such a link *kind is KL_H5_NOTHING and *id < 0, as on failure. */

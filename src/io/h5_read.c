@@ -6,6 +6,8 @@
 #include "base/size.h"
 #include "io/h5_internal.h"
 
+#define MOST_INFLATED 1000 /* times as many bytes as are stored (F4) */
+
 static const char signature[8] = "\x89HDF\r\n\x1a\n";
 
 /* The core driver's callbacks: every image it asks for is ours, nothing is copied or freed. */
@@ -58,6 +60,18 @@ static kl_status open_image(kl_h5_file *f) {
   return status;
 }
 
+kl_status kl_h5_check_end(const kl_h5_file *f) {
+  ssize_t size = H5Fget_file_image(f->file, NULL, 0); /* the end of what the superblock declares */
+  if (size < 0) {
+    return kl_h5_fail(f->name, "size");
+  }
+  return (size_t)size == f->size
+             ? KL_OK
+             : kl_fail(KL_EIO, "%s: %zd bytes expected by its superblock, %zu found", f->name, size, f->size);
+}
+
+void kl_h5_accept_compressed(kl_h5_file *f) { f->compressed = true; }
+
 kl_status kl_h5_open(const char *name, kl_buffer *image, kl_h5_file **out) {
   *out = NULL;
   KL_TRY(kl_h5_enter());
@@ -74,14 +88,10 @@ kl_status kl_h5_open(const char *name, kl_buffer *image, kl_h5_file **out) {
   memcpy(f->name, text, sizeof text);
   f->image = *image;
   f->file = -1;
+  f->size = image->size;
   kl_status status = open_image(f);
   if (status == KL_OK) {
-    ssize_t size = H5Fget_file_image(f->file, NULL, 0); /* the end of what the superblock declares */
-    if (size < 0) {
-      status = kl_h5_fail(f->name, "size");
-    } else if ((size_t)size != f->image.size) {
-      status = kl_fail(KL_EIO, "%s: %zd bytes expected by its superblock, %zu found", f->name, size, f->image.size);
-    }
+    status = kl_h5_check_end(f);
   }
   if (status != KL_OK) {
     f->image = (kl_buffer){0}; /* still the caller's */
@@ -189,14 +199,15 @@ static kl_status check_type(const kl_h5_file *f, const char *path, kl_h5_dataset
   }
   H5Tclose(type);
   if (!known) {
-    return kl_fail(KL_EIO,
-                   "%s: %.300s: an IEEE float of 16, 32 or 64 bits or an integer of 8 to 64 bits expected, found %s",
-                   f->name, path,
-                   variable                ? "data of variable length"
-                   : class == H5T_STRING   ? "strings"
-                   : class == H5T_ENUM     ? "an enumeration (h5py's bool is one)"
-                   : class == H5T_COMPOUND ? "a compound type"
-                                           : "another type");
+    return kl_fail(
+        KL_EIO,
+        "%s: %.300s: an IEEE float of 16, 32 or 64 bits, an integer of 8 to 64 bits or h5py's bool expected, found %s",
+        f->name, path,
+        variable                ? "data of variable length"
+        : class == H5T_STRING   ? "strings"
+        : class == H5T_ENUM     ? "an enumeration"
+        : class == H5T_COMPOUND ? "a compound type"
+                                : "another type");
   }
   return KL_OK;
 }
@@ -236,13 +247,19 @@ static kl_status check_chunk(const kl_h5_file *f, const char *path, const kl_h5_
   for (int i = 0; i < ndim && fits; i++) {
     fits = kl_mul_size(bytes, dims[i], &bytes);
   }
-  return fits && bytes <= f->image.size
+  size_t most = f->size;
+  if (f->compressed) {
+    most = most > SIZE_MAX / MOST_INFLATED ? SIZE_MAX : most * MOST_INFLATED;
+  }
+  return fits && bytes <= most
              ? KL_OK
-             : kl_fail(KL_EIO, "%s: %.300s: chunks of at most %zu bytes, the file's size, expected, found larger ones",
-                       f->name, path, f->image.size);
+             : kl_fail(KL_EIO,
+                       "%s: %.300s: chunks of at most %zu bytes, for the file's size, expected, found larger ones",
+                       f->name, path, most);
 }
 
-static kl_status check_filters(const kl_h5_file *f, const char *path, hid_t list) {
+/* *factor: how many times as many bytes as are stored there may be. */
+static kl_status check_filters(const kl_h5_file *f, const char *path, hid_t list, size_t *factor) {
   int count = H5Pget_nfilters(list);
   if (count < 0) {
     return kl_h5_fail(f->name, path);
@@ -252,10 +269,13 @@ static kl_status check_filters(const kl_h5_file *f, const char *path, hid_t list
     size_t values = 0;
     char name[64] = "";
     H5Z_filter_t filter = H5Pget_filter2(list, (unsigned)i, &flags, &values, NULL, sizeof name, name, &config);
-    if (filter != H5Z_FILTER_FLETCHER32) {
-      return kl_fail(KL_EIO, "%s: %.300s: no filter but Fletcher-32 expected, found filter %d%s%.63s%s", f->name, path,
-                     filter, *name != '\0' ? " (" : "", name, *name != '\0' ? ")" : "");
+    bool packs = filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE;
+    if (filter != H5Z_FILTER_FLETCHER32 && !(packs && f->compressed)) {
+      return kl_fail(KL_EIO, "%s: %.300s: no filter but Fletcher-32 expected, found filter %d%s%.63s%s%s", f->name,
+                     path, filter, *name != '\0' ? " (" : "", name, *name != '\0' ? ")" : "",
+                     packs ? "; compressed = true takes it" : "");
     }
+    *factor = filter == H5Z_FILTER_DEFLATE ? MOST_INFLATED : *factor;
   }
   return KL_OK;
 }
@@ -270,29 +290,33 @@ static kl_status check_storage(const kl_h5_file *f, const char *path, kl_h5_data
   if (H5Pget_external_count(list) != 0) {
     return kl_fail(KL_EIO, "%s: %.300s: data inside the file expected, found data in another file", f->name, path);
   }
-  KL_TRY(check_filters(f, path, list));
+  size_t factor = 1;
+  KL_TRY(check_filters(f, path, list, &factor));
   if (layout == H5D_CHUNKED) {
     KL_TRY(check_chunk(f, path, d, list));
   }
   hsize_t stored = d->bytes == 0 ? 0 : H5Dget_storage_size(d->id);
-  if (d->bytes > stored || d->bytes > f->image.size) {
+  if (d->bytes / factor > stored || d->bytes / factor > f->size) {
     char text[KL_SHAPE_TEXT];
     return kl_fail(KL_EIO, "%s: %.300s: shape %s needs %zu bytes, %llu are stored", f->name, path,
                    kl_shape_text(&d->shape, text), d->bytes, (unsigned long long)stored);
   }
   if (layout == H5D_CONTIGUOUS && d->bytes > 0) {
     haddr_t at = H5Dget_offset(d->id);
-    if (at == HADDR_UNDEF || at > f->image.size || d->bytes > f->image.size - at) {
+    if (at == HADDR_UNDEF || at > f->size || d->bytes > f->size - at) {
       return kl_fail(KL_EIO, "%s: %.300s: %zu bytes expected inside the file, found at offset %lld of %zu", f->name,
-                     path, d->bytes, (long long)at, f->image.size);
+                     path, d->bytes, (long long)at, f->size);
     }
-    d->bytes_in_image = f->image.data + at;
+    d->contiguous = true;
+    d->offset = at;
+    d->bytes_in_image = f->image.data == NULL ? NULL : f->image.data + at;
   }
   return KL_OK;
 }
 
 kl_status kl_h5_check_dataset(kl_h5_file *f, const char *path, kl_h5_dataset *d) {
   d->bytes_in_image = NULL;
+  d->contiguous = false;
   KL_TRY(check_type(f, path, d));
   KL_TRY(check_space(f, path, d));
   hid_t list = H5Dget_create_plist(d->id);

@@ -272,7 +272,7 @@ static kl_status finish_with_manifest(kl_h5_writer *w, const char *members, kl_b
   if (status != KL_OK) {
     return status;
   }
-  status = kl_h5_build_image(w, true, out);
+  status = kl_h5_build_image(w, true, false, out);
   bool found;
   size_t at = find_entry(w, KL_H5_MANIFEST, strlen(KL_H5_MANIFEST), &found);
   kl_h5_entry manifest = *entry_at(w, at);
@@ -286,5 +286,5 @@ static kl_status finish_with_manifest(kl_h5_writer *w, const char *members, kl_b
 kl_status kl_h5_writer_finish(kl_h5_writer *w, const kl_h5_write_options *options, kl_buffer *out) {
   KL_TRY(kl_h5_enter());
   return options->manifest ? finish_with_manifest(w, options->members, out)
-                           : kl_h5_build_image(w, options->checksums, out);
+                           : kl_h5_build_image(w, options->checksums, options->bools, out);
 }

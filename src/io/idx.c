@@ -1,7 +1,8 @@
 /* Reading IDX: header, sizes checked against the file before anything is allocated, elements straight into the tensor.
- */
+ * Writing is in idx_write.c. */
 #include "io/idx.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -114,6 +115,15 @@ static kl_status read_header(source *s, kl_element *e, kl_shape *shape, size_t *
     return kl_fail(KL_EIO, "%s: the declared shape %s does not fit in memory", s->name, kl_shape_text(shape, text));
   }
   *bytes = empty ? 0 : *bytes;
+  return KL_OK;
+}
+
+kl_status kl_idx_read_header(const char *name, const void *data, size_t size, kl_idx_header *out) {
+  /* only looked at, although a buffer can be changed */
+  source s = {.file = {(char *)(uintptr_t)data, size, size}};
+  snprintf(s.name, sizeof s.name, "%s", name);
+  KL_TRY(read_header(&s, &out->element, &out->shape, &out->bytes));
+  out->data = s.at;
   return KL_OK;
 }
 

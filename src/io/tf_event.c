@@ -69,7 +69,7 @@ static void fill_shape(Tf__TensorShapeProto *m, int ndim, const int64_t *dim, Tf
   m->dim = pointers;
 }
 
-static kl_status append_summary(kl_buffer *out, const kl_event *e, Tf__Event *event) {
+static kl_status append_summary(kl_buffer *out, const kl_event *e, Tf__Event event) {
   Tf__SummaryMetadata__PluginData plugin = TF__SUMMARY_METADATA__PLUGIN_DATA__INIT;
   plugin.plugin_name = text(e->plugin);
   plugin.content = bytes(e->content.data, e->content.size);
@@ -118,9 +118,9 @@ static kl_status append_summary(kl_buffer *out, const kl_event *e, Tf__Event *ev
   Tf__Summary summary = TF__SUMMARY__INIT;
   summary.n_value = 1;
   summary.value = &value_pointer;
-  event->what_case = TF__EVENT__WHAT_SUMMARY;
-  event->summary = &summary;
-  kl_status status = append(out, &event->base, true);
+  event.what_case = TF__EVENT__WHAT_SUMMARY;
+  event.summary = &summary;
+  kl_status status = append(out, &event.base, true);
   kl_free(strings, count * sizeof *strings);
   return status;
 }
@@ -145,7 +145,7 @@ kl_status kl_event_append(kl_buffer *out, const kl_event *e) {
       event.graph_def = bytes(e->graph->data, e->graph->size);
       break;
     default:
-      return append_summary(out, e, &event);
+      return append_summary(out, e, event);
   }
   return append(out, &event.base, true);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "device/device.h"
+#include "op/finite_watch.h"
 #include "op/profile.h"
 #include "op/record.h"
 
@@ -231,6 +232,9 @@ static kl_status run_now(const kl_op *op, arguments *a, const kl_attr *attrs, in
   }
   if (status == KL_OK) {
     status = run_kernel(op, a, attrs, nout, out);
+  }
+  if (KL_UNLIKELY(kl_finite_watching != NULL) && status == KL_OK) {
+    kl_finite_watch_see(op, kl_context_now->source, op->outputs, out);
   }
   if (status != KL_OK) {
     for (int i = 0; i < nout; i++) {

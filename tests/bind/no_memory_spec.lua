@@ -1,14 +1,8 @@
 -- C memory that runs out at any allocation: every call succeeds or raises an error that says so, leaves nothing behind, and
 -- leaves its objects as they were (reliability.md V2, V4).
 local kl = require "kl"
+local without_memory = require "no_memory"
 local layers = kl.layers
-
-local function live()
-  collectgarbage()
-  collectgarbage()
-  local s = kl.core.memory_stats()
-  return s.live_tensors, s.live_blocks, s.live_bytes
-end
 
 -- Each gives the function to run, and a check of its objects that holds whether it failed or not.
 local scenarios = {}
@@ -153,31 +147,7 @@ describe("when the n-th allocation fails", function()
   for _, name in ipairs(names) do
     it(name .. " raises a clear error, leaks nothing, and works afterwards", function()
       local f, is_whole, cleanup = scenarios[name]()
-      for _ = 1, 3 do f() end -- what is made once and stays
-      assert.is_true(is_whole())
-      local tensors, blocks, bytes = live()
-      local failures, step = 0, 1
-      local n = 1
-      while true do
-        kl.core.fail_after(n)
-        local ok, message = pcall(f)
-        kl.core.fail_after(0)
-        if ok then break end
-        failures = failures + 1
-        message = tostring(message)
-        assert.is_truthy(message:find("memory"), ("allocation %d: %s"):format(n, message))
-        assert.is_true(is_whole(), "after allocation " .. n)
-        local t, k, by = live()
-        -- A variable may have come to share what it was assigned: less is right too.
-        assert.is_true(t <= tensors and k <= blocks and by <= bytes, ("left behind by allocation %d"):format(n))
-        n = n + step
-        if n > 200 then step = 7 end
-        assert.is_true(n < 20000)
-      end
-      assert.is_true(failures > 0)
-      f()
-      assert.is_true(is_whole())
-      assert.same({tensors, blocks, bytes}, {live()})
+      without_memory(f, is_whole)
       if cleanup then cleanup() end
     end)
   end

@@ -5,6 +5,7 @@
 --   output   = the output's shape
 --   weights  = {{name, shape, trainable}, ...} in their order
 --   stateful = true                            training = true gives other values than training = false
+--   no_config = pattern                        it cannot be saved, for that reason
 --   low, high, avoid                           range of the inputs, and points to keep away from (kinks)
 --   wrong    = {{list of shapes, pattern}, ...}  refused once the layer is built
 local kl = require "kl"
@@ -107,6 +108,10 @@ function contract.remade_from_its_config(cls, case)
   local x = inputs(case)
   local layer = contract.new(cls, case, {name = "mine"})
   local y = layer(x)
+  if case.no_config then
+    raises(function() layer:get_config() end, case.no_config)
+    return
+  end
   for _, again in ipairs{cls:from_config(layer:get_config()), objects.reread(layer)} do
     assert.equal("mine", again.name)
     assert.is_false(again.built)

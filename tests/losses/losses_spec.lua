@@ -90,6 +90,9 @@ describe("every loss", function()
     for _, q in ipairs{0, 1, -0.5, 0 / 0} do
       raises(function() losses.CategoricalGeneralizedCrossEntropy{q} end, "'q' must be above 0 and below 1")
     end
+    raises(function() losses.BinaryCrossentropy{label_smoothing = 1.5} end, "'label_smoothing' must be a number >= 0 and <= 1, got 1.5")
+    raises(function() losses.BinaryCrossentropy{label_smoothing = {}} end, "'label_smoothing' must be a number, got a table")
+    raises(function() kl.metrics.CategoricalCrossentropy{axis = 1.5} end, "CategoricalCrossentropy: 'axis' must be an integer other")
     raises(function() losses.Dice{axis = {1, 0}} end, "Dice: 'axis' must be an integer other than 0 or a list of such")
     raises(function() losses.CosineSimilarity{axis = 0} end, "CosineSimilarity: 'axis' must be an integer other than 0, got")
     raises(function() losses.CosineSimilarity{axis = 3}({{1, 0}}, {{1, 0}}) end, "axis 3 is not one of y_pred of shape %(1, 2%)")

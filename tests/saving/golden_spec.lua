@@ -98,7 +98,7 @@ describe("keras_mlp, made by Keras 3.16", function()
 end)
 
 describe("a model of real Keras", function()
-  for _, name in ipairs{"options", "merges", "nested", "by_name", "adam", "rmsprop", "sgd", "double"} do
+  for _, name in ipairs{"options", "merges", "nested", "by_name", "adam", "rmsprop", "sgd", "double", "operations"} do
     it("predicts the same here: " .. name, function()
       local base = golden .. "keras_models/" .. name
       local stored = kl.json.decode(support.read(base .. ".json"))

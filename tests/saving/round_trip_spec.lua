@@ -94,6 +94,7 @@ describe("a layer in a saved model", function()
     local names = objects.names(L.classes)
     local tested = objects.names(cases)
     table.insert(tested, "InputLayer")
+    table.insert(tested, "Lambda") -- refused: tests/layers/contract_spec.lua
     table.sort(tested)
     assert.same(names, tested)
   end)

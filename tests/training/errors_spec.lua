@@ -176,6 +176,8 @@ describe("an error in user code", function()
       assert.equal(where .. "my own mistake", (first:gsub(" %b()$", "")))
       local start = "\nstack:\n  " .. where .. "in "
       assert.equal(start, stack:sub(1, #start))
+      local hook = place:match("^the hook (.*)")
+      if hook then assert.equal(("%smy own mistake (in %s of callback 1, a table of hooks)"):format(where, hook), first) end
       assert.equal(1, select(2, message:gsub("stack:", "")), "stacks in the message")
       assert.same({message, message}, heard)
       assert.equal(0, ended)

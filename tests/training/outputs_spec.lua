@@ -153,6 +153,20 @@ describe("several outputs", function()
       "outputs of the structure {a: %*, b: %[%*, {c: %*}%]} do not fit")
   end)
 
+  it("have names and directions that callbacks know", function()
+    local model = styles.list()
+    model:compile{loss = "mse", optimizer = "sgd", metrics = {two = {"mae"}}}
+    assert.same({"loss", "one_loss", "two_loss", "two_mae"}, model:_log_names())
+    for _, monitor in ipairs{"val_one_loss", "two_loss", "val_two_mae", "two_mae", "loss"} do
+      local stopping = kl.callbacks.EarlyStopping{monitor = monitor, patience = 1}
+      local history = model:fit{x, {y1, y2}, validation_data = {x, {y1, y2}}, epochs = 5, verbose = 0, callbacks = {stopping}}
+      assert.equal(2, #history.history.loss) -- nothing is trained, so nothing improves
+    end
+    local ok, message = pcall(model.fit, model, {x, {y1, y2}, verbose = 0, callbacks = {kl.callbacks.EarlyStopping{monitor = "tow_mae"}}})
+    assert.is_false(ok)
+    assert.matches("there is no 'tow_mae' in the logs; did you mean 'two_mae'%? %(there are: loss, one_loss, two_loss, two_mae%)", message)
+  end)
+
   it("are printed as they were understood with verbose = 1", function()
     local real, text = print, {}
     _G.print = function(line) text[#text + 1] = line end -- luacheck: ignore 122
@@ -185,9 +199,15 @@ describe("metric objects", function()
       model:compile{loss = "mse", metrics = metrics}
     end
     refuses(function() compile{metric} end,
-      "the metric 'mean_absolute_error' is compiled into model '" .. first.name .. "' already.*make a new object for model 'sequential")
-    refuses(function() compile{metric, metric} end, "is compiled into model")
+      "the metric 'mean_absolute_error' is used by model '" .. first.name .. "' already and cannot be used by model 'sequential")
+    refuses(function() compile{metric, metric} end, "is given twice")
     first:compile{loss = "mse", metrics = {metric}} -- again into its own
+    refuses(function() first:compile{loss = "msee", metrics = {}} end, "no loss 'msee'")
+    refuses(function() compile{metric} end, "is used by model") -- what was compiled before stayed
+    first:compile{loss = "mse"}
+    compile{metric} -- the first has let it go
+    collectgarbage() -- and so has a model that is gone
+    compile{metric}
     local twice = kl.metrics.MeanAbsoluteError{}
     refuses(function() compile{twice, twice} end, "the metric object 'mean_absolute_error' is given twice")
   end)

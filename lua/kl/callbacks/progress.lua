@@ -1,6 +1,7 @@
 -- The progress bar (on a terminal) or one line per epoch (elsewhere), with Keras's keys in Keras's order.
 local core = require "kl.core"
 local logs = require "kl.training.logs"
+local message = require "kl.callbacks.message"
 
 local WIDTH = 20          -- cells of the bar
 local INTERVAL = 0.05     -- seconds between two drawings
@@ -69,6 +70,7 @@ function Progress:_draw(numbers, final)
   io.stdout:write("\r", text, "\27[K", final and "\n" or "")
   io.stdout:flush()
   self.open = not final
+  message.set_bar(self.open)
 end
 
 function Progress:_line(numbers)
@@ -98,6 +100,7 @@ function Progress:on_train_begin() self.training = true end
 function Progress:on_train_end() self.training = false end
 function Progress:on_train_error()
   if self.open then io.stdout:write("\n") end
+  message.set_bar(false)
 end
 function Progress:on_epoch_begin(epoch)
   if self.params.epochs > 1 then io.stdout:write(("Epoch %d/%d\n"):format(epoch, self.params.epochs)) end

@@ -116,15 +116,14 @@ end
 
 -- padded_shapes or padding_values per leaf: one for all, or a structure like the element's, or (several values) a list of these.
 local function per_leaf(what, given, element, is_one)
-  local result, n = {}, 0
+  local result = {}
   for k, value in ipairs(element) do
     local own = given
     if given ~= nil and not is_one(given) and #element > 1 then own = given[k] end
-    local leaves, count = {}, #tree.flatten(value)
+    local leaves = {}
     local function walk(like, of)
       if tree.is_leaf(like) then
-        n = n + 1
-        leaves[#leaves + 1] = of == nil and false or of
+        leaves[#leaves + 1] = of or false
         if of ~= nil and not is_one(of) then
           errors.fail("padded_batch: '%s' does not fit the elements: %s for value %d", what, errors.show(of), k)
         end
@@ -141,7 +140,6 @@ local function per_leaf(what, given, element, is_one)
     end
     walk(value, own)
     result[k] = leaves
-    assert(#leaves == count)
   end
   return result
 end
@@ -293,30 +291,30 @@ function Dataset:window(size, options)
   end
   local text = ("%s:window(%d, %d, %d%s)"):format(self.text, size, shift, o.stride, o.drop_remainder and ", drop_remainder" or "")
   return stage.new{text = text, inputs = {self}, length = length, fetch = fetch, open = function(ctx)
-      local next_item = self.open(ctx)
-      local buffer, first, ended = {}, 1, false -- elements from number `first` on, counted from 1
-      local at = 1                              -- where the next window begins
-      return function()
-        local count = first + #buffer - 1
-        while not ended and count < at + reach - 1 do
-          local item = next_item()
-          if item == nil then
-            ended = true
-          else
-            count = count + 1
-            if count >= at then buffer[#buffer + 1] = {item = item} else first = count + 1 end
-          end
+    local next_item = self.open(ctx)
+    local buffer, first, ended = {}, 1, false -- elements from number `first` on, counted from 1
+    local at = 1                              -- where the next window begins
+    return function()
+      local count = first + #buffer - 1
+      while not ended and count < at + reach - 1 do
+        local item = next_item()
+        if item == nil then
+          ended = true
+        else
+          count = count + 1
+          if count >= at then buffer[#buffer + 1] = {item = item} else first = count + 1 end
         end
-        local boxes = {}
-        for i = at, at + reach - 1, o.stride do boxes[#boxes + 1] = buffer[i - first + 1] end
-        if #boxes == 0 or (o.drop_remainder and #boxes < size) then return nil end
-        at = at + shift
-        local kept = {}
-        for i = at, count do kept[#kept + 1] = buffer[i - first + 1] end
-        buffer, first = kept, at <= count and at or count + 1
-        return boxes
       end
-    end}
+      local boxes = {}
+      for i = at, at + reach - 1, o.stride do boxes[#boxes + 1] = buffer[i - first + 1] end
+      if #boxes == 0 or (o.drop_remainder and #boxes < size) then return nil end
+      at = at + shift
+      local kept = {}
+      for i = at, count do kept[#kept + 1] = buffer[i - first + 1] end
+      buffer, first = kept, at <= count and at or count + 1
+      return boxes
+    end
+  end}
 end
 
 return {stack = stack}

@@ -86,7 +86,7 @@ function Dataset:prefetch(n)
         end
         if self.prepare then
           if not queue then
-            queue = core.prefetch()
+            queue = core.prefetch(n + 1)
             ctx.closers[queue] = function() queue:close() end
           end
           self.prepare(item, queue)

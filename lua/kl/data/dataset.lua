@@ -3,6 +3,7 @@
 -- The stages are in families; what they have in common is in stage.lua.
 local stage = require "kl.data.stage"
 require "kl.data.sources"
+require "kl.data.files"
 require "kl.data.order"
 require "kl.data.functions"
 require "kl.data.batching"

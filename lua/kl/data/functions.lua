@@ -199,8 +199,8 @@ function Dataset:_interleave(what, f, cycle_length, block_length)
         number = number + 1
         local ds = made(what, number, f, self.fetch(item))
         -- what shuffles in there is told apart by the element and by this pass
-        local inner = stage.context({}, core.generator_key(key, "element", number), ctx.closers)
-        places[place] = {part = ds, next_item = ds.open(inner)}
+        local inner = stage.inner(ctx, {}, core.generator_key(key, "element", number))
+        places[place] = {part = ds, inner = inner, next_item = ds.open(inner)}
       end
       return function()
         local empty = 0 -- places in a row that had nothing
@@ -214,6 +214,7 @@ function Dataset:_interleave(what, f, cycle_length, block_length)
             if given == block_length then at, given = at % cycle_length + 1, 0 end
             return {part = part, item = item}
           end
+          if place then stage.close_inner(ctx, place.inner) end
           places[at] = nil
           empty = place and 0 or empty + 1
           at, given = at % cycle_length + 1, 0

@@ -32,6 +32,7 @@ function Iterator:next()
   local item = self.next_item()
   if item == nil then
     self.ended = true
+    stage.close(self.ctx) -- what a stage left open that stopped before its input's end, as take does
     return nil
   end
   self.position = self.position + 1

@@ -106,11 +106,17 @@ function Dataset:repeat_(n)
   if n == 0 or self.length == 0 then length = 0 end
   return stage.choose(self, ("repeat_(%s)"):format(n or ""), length, function(ctx)
     local next_item, jump, passes, given = nil, nil, 0, false
+    local inner
     local function begin()
       if passes == n or (passes > 0 and not given) then return false end -- what gave nothing is not begun for ever
       passes, given = passes + 1, false
-      next_item, jump = self.open(stage.part(ctx, passes))
+      inner = stage.inner(ctx, ctx.keys, stage.part(ctx, passes).path)
+      next_item, jump = self.open(inner)
       return true
+    end
+    local function finish()
+      next_item = nil
+      stage.close_inner(ctx, inner)
     end
     return function()
       while true do
@@ -120,7 +126,7 @@ function Dataset:repeat_(n)
           given = true
           return item
         end
-        next_item = nil
+        finish()
       end
     end, function(m)
       local passed = 0
@@ -135,7 +141,7 @@ function Dataset:repeat_(n)
         if not next_item and not begin() then break end
         local now = stage.jump(next_item, jump, m - passed)
         if now > 0 then given = true end
-        if now < m - passed then next_item = nil end
+        if now < m - passed then finish() end
         passed = passed + now
       end
       return passed

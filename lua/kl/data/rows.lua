@@ -1,6 +1,6 @@
 -- Rows of arrays by number: the items of from_tensor_slices and from_file.
 --
--- An array is a tensor, or a reader of a file (kl.files).  Rows that lie one behind the other in a tensor are a view; others are
+-- An array is a tensor, or a file of rows (rows.open).  Rows that lie one behind the other in a tensor are a view; others are
 -- gathered at once.  With a prefetch's queue (core.prefetch) a thread gathers them and reads the files: it gets positions and
 -- addresses, and never calls Lua.
 local core = require "kl.core"
@@ -8,7 +8,21 @@ local tree = require "kl.tree"
 
 local rows = {}
 
+---@class kl.data.RowFile
+local RowFile = {__name = "kl.data.RowFile"}
+RowFile.__index = RowFile
+
+--- The array in a file as an array of rows: .npy, IDX, HDF5.
+---@param path string
+---@param dataset? string # its path in an HDF5 file
+function rows.open(path, dataset)
+  local file = core.io.rows_open(path, dataset)
+  local shape, dtype = file:info()
+  return setmetatable({file = file, shape = shape, dtype = dtype, ndim = #shape}, RowFile)
+end
+
 local function window(t, first, n)
+  if getmetatable(t) == RowFile then return t.file:range(first - 1, n) end
   local starts, size = {first}, {n}
   for axis = 2, t.ndim do starts[axis], size[axis] = 1, -1 end
   return core.ops.slice(t, starts, size)
@@ -51,10 +65,36 @@ function rows.of(slices)
     for k, structure in ipairs(slices) do
       batch[k] = tree.map(function(t)
         if run then return window(t, positions[1], #positions) end
+        if getmetatable(t) == RowFile then return t.file:gather(at) end
         return core.ops.take(t, at, 1)
       end, structure)
     end
     return batch
+  end
+
+  local leaves, from_files = {}, false
+  for _, structure in ipairs(slices) do
+    for _, leaf in ipairs(tree.flatten(structure)) do
+      local is_file = getmetatable(leaf) == RowFile
+      leaves[#leaves + 1], from_files = is_file and leaf.file or leaf, from_files or is_file
+    end
+  end
+
+  function stage.prepare_many(positions, queue)
+    if not from_files and is_run(positions) then return nil end -- views cost nothing
+    local ticket = queue:submit(leaves, positions)
+    return ticket and function()
+      local tensors = ticket:wait()
+      if not tensors then return nil end
+      local batch, used = {}, 0
+      for k, structure in ipairs(slices) do
+        batch[k] = tree.map(function()
+          used = used + 1
+          return tensors[used]
+        end, structure)
+      end
+      return batch
+    end
   end
 
   return stage

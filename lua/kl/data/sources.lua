@@ -123,6 +123,11 @@ local function signature(element)
   return table.concat(parts, "; ")
 end
 
+local function close_thread(thread)
+  local ok, message = coroutine.close(thread)
+  if not ok then error(message, 0) end
+end
+
 -- What a generator function gave: a function (with the state and the control value of a for loop), a coroutine, or, where it
 -- yielded, itself.  Gives a function that gives the next element's values, and one that ends it.
 local function begin(f)
@@ -141,7 +146,7 @@ local function begin(f)
       if not given[1] then error(given[2], 0) end
       if coroutine.status(body) == "dead" then return nil end
       return table.unpack(given, 2, given.n)
-    end, function() coroutine.close(body) end
+    end, function() close_thread(body) end
   end
   local iterate, state, control, closing = table.unpack(first, 2, 5)
   if type(iterate) == "thread" then
@@ -151,7 +156,7 @@ local function begin(f)
       if not given[1] then error(given[2], 0) end
       if coroutine.status(iterate) == "dead" and given.n == 1 then return nil end
       return table.unpack(given, 2, given.n)
-    end, function() if coroutine.status(iterate) ~= "running" then coroutine.close(iterate) end end
+    end, function() if coroutine.status(iterate) == "suspended" then close_thread(iterate) end end
   end
   if iterate == nil then return function() end end -- a body that yielded nothing
   local meta = type(iterate) ~= "function" and getmetatable(iterate)

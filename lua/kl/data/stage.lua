@@ -62,6 +62,19 @@ function stage.context(keys, path, closers) return {keys = keys, path = path or 
 --- The context of one place, of several, where something is opened.
 function stage.part(ctx, number) return stage.context(ctx.keys, core.generator_key(ctx.path, "part", number), ctx.closers) end
 
+--- The context of a pass in a pass, of which there may be any number one after the other: what it leaves open is closed by
+--- stage.close_inner when it ends, or with the whole.
+function stage.inner(ctx, keys, path)
+  local inner = stage.context(keys, path)
+  ctx.closers[inner] = function() stage.close(inner) end
+  return inner
+end
+
+function stage.close_inner(ctx, inner)
+  ctx.closers[inner] = nil
+  stage.close(inner)
+end
+
 --- Closes what a pass left open.
 function stage.close(ctx)
   local closers = ctx.closers

@@ -5,7 +5,7 @@ local layers = {Layer = Layer}
 local files = {
   "input_layer", "dense", "flatten", "reshape", "permute", "repeat_vector", "dropout", "batch_normalization", "activation",
   "identity", "relu", "leaky_relu", "prelu", "elu", "softmax", "add", "subtract", "multiply", "average", "maximum", "minimum",
-  "concatenate", "dot",
+  "concatenate", "dot", "lambda",
 }
 
 layers.classes = {}

@@ -149,11 +149,17 @@ family.add("CategoricalFocalCrossentropy", "categorical_focal_crossentropy",
     return ops.negative(ops.sum(values, axis))
   end, {{"alpha", 0.25}, {"gamma", 2.0}, {"from_logits", false}, {"label_smoothing", 0.0}, {"axis", -1}})
 
+local function check_q(what, q)
+  if math.type(q) == nil or not (q > 0 and q < 1) then
+    errors.fail("%s: 'q' must be above 0 and below 1, got %s", what, errors.show(q))
+  end
+end
+
 --- (1 - p[label]^q) / q: between the crossentropy (q near 0) and the absolute error (q near 1), so that wrong labels weigh less
 --- (Zhang and Sabuncu, 2018).  Labels are whole numbers, one per row, from 0.
 local function generalized(y_true, y_pred, q)
   local what = "categorical_generalized_cross_entropy"
-  if math.type(q) == nil or not (q > 0 and q < 1) then errors.fail("%s: 'q' must be above 0 and below 1, got %s", what, errors.show(q)) end
+  check_q(what, q)
   y_true, y_pred = Loss.as_floats(y_true, y_pred)
   y_true = Loss.align_labels(what, y_true, y_pred)
   if y_true.dtype ~= "int32" and y_true.dtype ~= "int64" then y_true = ops.cast(y_true, "int32") end
@@ -167,9 +173,7 @@ Generalized.takes_labels = true
 
 function Generalized:init(given)
   Generalized.super.init(self, given)
-  if not (self.q > 0 and self.q < 1) then
-    errors.fail("CategoricalGeneralizedCrossEntropy: 'q' must be above 0 and below 1, got %s", self.q)
-  end
+  check_q("CategoricalGeneralizedCrossEntropy", self.q)
 end
 
 return family

@@ -29,12 +29,19 @@ local function check_axis(what, axis, several)
   end
 end
 
+--- Raises where options of losses and of metrics made of them are not what they can be: of other types, an axis that is none, a
+--- label_smoothing outside [0, 1].
+function Loss.check_options(what, params, own)
+  args.check_kinds(what, params, own, true)
+  if params.by_name.axis then check_axis(what, own.axis, params.by_name.axis.default == nil) end
+  if type(own.label_smoothing) == "number" then args.check(what .. ": 'label_smoothing'", own.label_smoothing, "number", 0, 1) end
+end
+
 ---@param given? table # own params, reduction, name, dtype
 function Loss:init(given)
   local what = getmetatable(self).__name
   local own, common = args.read(what, self.params, given, Loss.common)
-  args.check_kinds(what, self.params, own)
-  if self.params.by_name.axis then check_axis(what, own.axis, self.params.by_name.axis.default == nil) end
+  Loss.check_options(what, self.params, own)
   rawset(self, "_config", own)
   for name, value in pairs(own) do self[name] = value end
   self.name = args.check(what .. ": 'name'", common.name or self.default_name or names.snake_case(what), "string")

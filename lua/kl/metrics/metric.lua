@@ -34,7 +34,7 @@ end
 ---@param given? table
 function Metric:init(given)
   local own, common = args.read(getmetatable(self).__name, self.params, given, Metric.common)
-  args.check_kinds(getmetatable(self).__name, self.params, own)
+  args.check_kinds(getmetatable(self).__name, self.params, own, true)
   self._config = own
   for name, value in pairs(own) do self[name] = value end
   if common.name ~= nil then self._name = args.check("a metric's name", common.name, "string") end
@@ -109,6 +109,7 @@ local owners = setmetatable({}, {__mode = "kv"})
 --- Notes that a model counts with this metric; raises if another one does already, for the two would count into one state.
 ---@param model table # with a name
 function Metric:_claim(model)
+  if owners[self] ~= nil and owners[self] ~= model then collectgarbage() end -- the other model may be gone
   local owner = owners[self]
   if owner ~= nil and owner ~= model then
     errors.fail("the metric '%s' is used by model '%s' already and cannot be used by model '%s' too: their counts would mix; "

@@ -109,6 +109,7 @@ end
 --- MeanMetricWrapper{fn, name = "..."}, or a subclass with a method `fn`.
 function MeanMetricWrapper:init(given)
   MeanMetricWrapper.super.init(self, given)
+  Loss.check_options(getmetatable(self).__name, self.params, self._config)
   local f = functions_by_name[self._config.fn] or self._config.fn
   rawset(self, "fn", nil) -- a raw field would hide a subclass's method
   if type(f) ~= "function" and (f ~= nil or self.fn == nil) then

@@ -155,4 +155,22 @@ function saving.load_model(path, options)
   end)
 end
 
+local json_params = args.params{{"custom_objects"}}
+
+--- A model from what model:to_json() gave, kl's or Keras's: built, with new weights.
+---@param text string
+---@param options? table # custom_objects = {Name = class}
+---@return kl.Model
+function saving.model_from_json(text, options)
+  local o = args.read("model_from_json", json_params, options)
+  if type(text) ~= "string" then errors.fail("model_from_json: a JSON text expected, got %s", errors.show(text)) end
+  return serialize.with_custom_objects(o.custom_objects, function()
+    local object = serialize.named("model_from_json", core.json.decode, text)
+    if type(object) ~= "table" or type(object.config) ~= "table" then
+      errors.fail("model_from_json: the text holds no model: a table with class_name and config expected")
+    end
+    return serialize.named("model_from_json", model_config.read, object)
+  end)
+end
+
 return saving

@@ -166,6 +166,30 @@ local function resolve(value, tensor_of)
   return result, true
 end
 
+-- Operations between layers that Keras writes by their names alone, without options: its class -> kl's function.
+local operations = {Absolute = "abs", TrueDivide = "divide"}
+for _, name in ipairs{"add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "negative", "exp", "log", "sqrt",
+  "square", "tanh", "sigmoid", "relu", "sin", "cos", "reciprocal", "sign", "floor", "ceil", "rsqrt", "matmul", "softplus"} do
+  operations[(("_" .. name):gsub("_(%a)", string.upper))] = name
+end
+
+--- An entry of a graph's layers that is such an operation: a function of its arguments; else nil.
+local function operation_of(object)
+  if type(object.module) ~= "string" or not object.module:find("^keras%.src%.ops%.") then return nil end
+  local f = operations[object.class_name]
+  f = f and require "kl.ops"[f]
+  if not f then
+    errors.fail("the operation %s between layers (%s) is not read: only elementwise ones without options are", object.class_name,
+      tostring(object.name))
+  end
+  for key, value in pairs(object.config) do
+    if key ~= "name" and key ~= "dtype" and value ~= null then
+      errors.fail("the operation %s between layers has the option %s, which is not supported", object.class_name, key)
+    end
+  end
+  return f
+end
+
 --- A list that Keras wrote around one structure of arguments: the structure.
 local function call_inputs(arguments)
   if #arguments == 1 then return arguments[1] end
@@ -181,32 +205,35 @@ local function read_functional(cls, config)
   end
   local waiting = {}
   for _, object in ipairs(config.layers) do
-    local layer = serialize.deserialize(object)
+    local operation = operation_of(object)
+    local layer = not operation and serialize.deserialize(object) or nil
     local name = object.name or object.config.name
     outputs[name] = {}
-    if layer.batch_shape then
+    if layer and layer.batch_shape then
       outputs[name][1] = layer.output
     else
       for i, node in ipairs(object.inbound_nodes or {}) do
-        waiting[#waiting + 1] = {layer = layer, name = name, index = i, node = node}
+        waiting[#waiting + 1] = {layer = layer, operation = operation, name = name, index = i, node = node}
       end
     end
   end
   while #waiting > 0 do
     local left = {}
     for _, call in ipairs(waiting) do
-      local ready, inputs, options = false, nil, nil
+      local ready, inputs, options, list = false, nil, nil, nil
       if call.node.args then
         local arguments
         arguments, ready = resolve(call.node.args, tensor_of)
         if ready then
-          inputs = call_inputs(arguments)
+          inputs, list = call_inputs(arguments), arguments
           options, ready = resolve(call.node.kwargs or {}, tensor_of)
         end
       end
       -- calls of a layer keep their order: node indices count them
       ready = ready and (call.index == 1 or outputs[call.name][call.index - 1] ~= nil)
-      if ready then
+      if ready and call.operation then
+        outputs[call.name][call.index] = call.operation(table.unpack(list))
+      elseif ready then
         outputs[call.name][call.index] = call.layer(inputs, next(options) and options or nil)
       else
         left[#left + 1] = call
@@ -245,7 +272,12 @@ function model_config.deserialize(object)
   else
     cls = serialize.class_of(object)
   end
-  local model = is_sequential and read_sequential(cls, config) or read_functional(cls, config)
+  return model_config.from_config(cls, config)
+end
+
+--- A model with layers of a class (kl.Sequential, kl.Model or one below them) from what get_config gave.
+function model_config.from_config(cls, config)
+  local model = config.input_layers == nil and read_sequential(cls, config) or read_functional(cls, config)
   if config.trainable == false then model.trainable = false end
   return model
 end

@@ -142,7 +142,8 @@ local function config_of(object)
     local base = cls
     while base.super and not own_kind(base) and base.super.init == own_init do base = base.super end
     local defines_init = rawget(base, "init") ~= nil and not own_kind(base)
-    if defines_init and not rawget(cls, "get_config") and own_config == require "kl.layer".get_config then
+    local automatic = own_config == require "kl.layer".get_config or own_config == require "kl.model".get_config
+    if defines_init and not rawget(cls, "get_config") and automatic then
       for i = 1, given.n do
         if not is_plain(given[i]) then
           errors.fail("%s '%s' cannot be saved: its class takes arguments that are not plain values and defines no get_config",
@@ -160,6 +161,7 @@ end
 --- An object as {module, class_name, config, registered_name}.
 ---@return table
 function serialize.object(object)
+  if object._stack or object._graph then return require "kl.saving.model_config".object(object) end
   local cls = class.of(object)
   local kind = own_kind(cls)
   return {
@@ -212,6 +214,7 @@ function serialize.class_of(object)
     registered["Custom>" .. tostring(name)]
   if cls then return cls end
   local module = object.module
+  if name == "Lambda" then errors.fail("a Lambda layer holds code and is not loaded: replace it by a class and register it") end
   if module == nil or module == null or (type(module) == "string" and module:find("^keras")) then
     for _, kind in ipairs(kinds) do
       local own = kind.classes()[name]
@@ -220,9 +223,6 @@ function serialize.class_of(object)
         type(module) == "string" and module:find("keras.src." .. family, 1, true) == 1) then
         return own
       end
-    end
-    if name == "Lambda" then
-      errors.fail("a Lambda layer holds code and is not loaded: replace it by a class and register it")
     end
   end
   errors.fail("the class '%s'%s is not known: pass it in custom_objects or register it%s", tostring(full or name),
@@ -278,6 +278,14 @@ function serialize.construct(cls, config, what, of_file)
     end
   end
   return cls(given)
+end
+
+--- A new object of the same class from the config of one, whether or not the class is known by its name.
+function serialize.again(object)
+  local cls = class.of(object)
+  local config = core.json.decode(core.json.encode(config_of(object)))
+  return serialize.with_custom_objects(setmetatable({[serialize.object_name(cls)] = cls}, {__index = custom_objects}),
+    serialize.deserialize, {class_name = cls.__name, registered_name = serialize.object_name(cls), module = "custom", config = config})
 end
 
 --- An object from its {class_name, config, ...}.

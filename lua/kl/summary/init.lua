@@ -26,8 +26,9 @@ local function remove(guard)
     if defaults[i] == guard then table.remove(defaults, i) end
   end
 end
-local guard_metatable = {__close = remove}
+local guard_metatable = {__close = remove, __index = {close = remove}}
 
+--- writer: false for none, whatever is around it.
 function summary._push(writer, step)
   local guard = setmetatable({writer = writer, step = step}, guard_metatable)
   defaults[#defaults + 1] = guard
@@ -45,13 +46,13 @@ end
 ---@return kl.summary.Writer|nil
 function summary.default_writer()
   local top = defaults[#defaults]
-  return top and top.writer
+  return top and top.writer or nil
 end
 
 for _, kind in ipairs{"scalar", "histogram", "image", "text"} do
   summary[kind] = function(name, value, options)
     local top = defaults[#defaults]
-    if not top then return false end
+    if not top or not top.writer then return false end
     if top.step and (options == nil or type(options) == "table" and getmetatable(options) == nil and options.step == nil) then
       local given = {step = top.step}
       for key, v in pairs(options or {}) do given[key] = v end

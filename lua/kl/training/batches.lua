@@ -3,6 +3,8 @@
 -- A source has `steps` (batches per epoch, nil if unknown), `infinite`, `owns_batches` (true if the tensors of a batch are
 -- made for it and nobody else's), and open(epoch) -> a function that gives the next
 -- batch, a list {x, y, sample_weight}, or nil at the end; and, for arrays, a function from a row of the batch to the sample.
+-- A source has one pass open at a time.  close() lets go of it, wherever it stands (threads, files, a generator's own
+-- `<close>`); `local pass <close> = source` does so when training stops, raises or has taken its steps.
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
@@ -111,6 +113,9 @@ end
 local ArraySource = {own_code = true, owns_batches = true} -- giving a batch runs no function of the user's
 ArraySource.__index = ArraySource
 
+function ArraySource:close() end -- tensors need none
+ArraySource.__close = ArraySource.close
+
 --- Arrays in memory.  options: batch_size (32, or as many as `steps` need), steps, shuffle (true; "batch": within each
 --- batch; false), generator (its key makes the orders), class_weight.
 ---@param what string # "fit", for messages
@@ -183,8 +188,18 @@ function batches.dataset(what, dataset)
   return setmetatable({what = what, dataset = dataset, steps = length >= 0 and length or nil, infinite = length == -1}, DatasetSource)
 end
 
+--- Also where nothing is open.
+function DatasetSource:close()
+  local iterator = self.iterator
+  self.iterator = nil
+  if iterator then iterator:close() end
+end
+DatasetSource.__close = DatasetSource.close
+
 function DatasetSource:open()
+  self:close()
   local iterator = self.dataset:iterator()
+  self.iterator = iterator
   return function()
     local element = iterator:next()
     if element == nil then return nil end
@@ -230,7 +245,20 @@ end
 --- True for what batches.generator takes.
 function batches.is_generator(value) return type(value) == "function" or type(value) == "thread" end
 
+--- Ends the coroutine that the user's function made for this pass.  A coroutine or a function that was given itself is the
+--- user's: a later fit goes on with it.
+function GeneratorSource:close()
+  local thread = self.thread
+  self.thread = nil
+  if thread and coroutine.status(thread) == "suspended" then
+    local ok, message = coroutine.close(thread)
+    if not ok then error(message, 0) end
+  end
+end
+GeneratorSource.__close = GeneratorSource.close
+
 function GeneratorSource:open()
+  self:close()
   local next_batch, first
   if self.makes_passes then
     next_batch = self.f()
@@ -239,7 +267,10 @@ function GeneratorSource:open()
     self.makes_passes = batches.is_generator(first[1])
     if self.makes_passes then next_batch, first = first[1], nil end
   end
-  if type(next_batch) == "thread" then next_batch = resume(self.what, next_batch) end
+  if type(next_batch) == "thread" then
+    self.thread = next_batch
+    next_batch = resume(self.what, next_batch)
+  end
   next_batch = next_batch or self.f
   return function(step, steps)
     local values = first or table.pack(next_batch())
@@ -271,6 +302,9 @@ function GeneratorSource:open()
 end
 
 --- True for a data set.
-function batches.is_dataset(value) return class.is(value, require "kl.data".Dataset) end
+function batches.is_dataset(value)
+  local data = package.loaded["kl.data"] -- who has one has read it in
+  return data ~= nil and class.is(value, data.Dataset)
+end
 
 return batches

@@ -25,7 +25,13 @@ function methods:compile(given)
   local config = {loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics, loss_weights = o.loss_weights,
     run_eagerly = o.run_eagerly, steps_per_execution = o.steps_per_execution, jit_compile = o.jit_compile}
   local optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
-  local new = compiled.new(self, o)
+  local old = self._compiled
+  if old then compiled.release(self, old) end
+  local ok, new = pcall(compiled.new, self, o)
+  if not ok then
+    if old then compiled.claim(self, old) end -- what was compiled before stays
+    error(new, 0)
+  end
   new.config = config
   new.verbose = o.verbose ~= 0 and o.verbose ~= false
   self.optimizer, self._compiled = optimizer, new
@@ -291,8 +297,8 @@ function get.compiled_metrics(self) return bound(CompiledMetrics, self, "compile
 ---@return string[]|nil
 function methods:_log_names(with_validation)
   local Model = require "kl.model"
-  for _, name in ipairs{"train_step", "compute_metrics", "get_metrics_result"} do
-    if self[name] ~= Model[name] then return nil end
+  for _, name in ipairs{"train_step", "test_step", "compute_metrics", "get_metrics_result"} do
+    if (name ~= "test_step" or with_validation) and self[name] ~= Model[name] then return nil end
   end
   local cls = getmetatable(self).class
   local c = self._compiled

@@ -49,22 +49,6 @@ end
 local accuracies = {binary = "BinaryAccuracy", sparse = "SparseCategoricalAccuracy", categorical = "CategoricalAccuracy"}
 local crossentropies = {binary = "BinaryCrossentropy", sparse = "SparseCategoricalCrossentropy", categorical = "CategoricalCrossentropy"}
 
--- Which model a metric object was compiled into: its state would mix those of two.
-local owners = setmetatable({}, {__mode = "kv"})
-
-local function claim(model, metric)
-  local owner = owners[metric]
-  if owner ~= nil and owner ~= model then
-    collectgarbage() -- the other model may be gone
-    owner = owners[metric]
-    if owner ~= nil and owner ~= model then
-      errors.fail("compile: the metric '%s' is compiled into model '%s' already, and its state would mix both: make a new object "
-        .. "for model '%s'",
-        metric.name, owner.name, model.name)
-    end
-  end
-end
-
 --- Checked, but not laid out: names are resolved, so that a misspelt one is an error here.
 ---@param o table # loss, loss_weights, metrics, weighted_metrics as given to compile
 function compiled.new(model, o)
@@ -82,12 +66,22 @@ function compiled.new(model, o)
       if type(m) == "string" then return end
       if seen[m] then errors.fail("compile: the metric object '%s' is given twice: make an object for each place", m.name) end
       seen[m] = true
-      claim(model, m)
     end)
   end
-  for m in pairs(seen) do owners[m] = model end
+  c.owned = seen
+  compiled.claim(model, c)
   if model._graph then compiled.lay_out(model, c, model._graph.outputs) end
   return c
+end
+
+--- The metric objects are this model's: their state would mix with another's.
+function compiled.claim(model, c)
+  for m in pairs(c.owned) do m:_claim(model) end
+end
+
+--- The model is compiled anew: metric objects that it was given may be used elsewhere.
+function compiled.release(model, c)
+  for m in pairs(c.owned) do m:_release(model) end
 end
 
 --- The metrics of each output, lists of objects and waiting names.
@@ -135,6 +129,7 @@ function compiled.lay_out(model, c, like)
   local Mean = require "kl.metrics".Mean
   for i, loss in ipairs(layout.losses) do
     layout.trackers[i] = count > 1 and loss and Mean{name = o.names[i] .. "_loss"} or false
+    if layout.trackers[i] then rawset(layout.trackers[i], "_direction", "down") end
   end
   layout.metrics = metrics_per_output("compile: 'metrics'", o, c.metrics, c.given_metrics[1])
   layout.weighted = metrics_per_output("compile: 'weighted_metrics'", o, c.weighted_metrics, c.given_metrics[2])

@@ -2,7 +2,7 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local batches = require "kl.training.batches"
-local callbacks = require "kl.callbacks"
+local CallbackList = require "kl.callbacks.list"
 local dry_run = require "kl.dry_run"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
@@ -184,27 +184,41 @@ function methods:fit(given)
   end
   local epochs, steps = dry_run.bound_epochs(o.initial_epoch, o.epochs), o.steps_per_epoch
   if dry_run.steps then steps = dry_run.bound_steps(steps or source.steps) end
-  local list = callbacks.List(self, o.callbacks, {verbose = verbose, epochs = epochs, steps = steps or source.steps})
-  local batch_stream = stream(source, self._epochs_trained, steps)
+  local list = CallbackList(self, o.callbacks, {verbose = verbose, epochs = epochs, steps = steps or source.steps,
+    validates = validation_source ~= nil})
   self.stop_training = false
+  rawset(self, "_initial_epoch", nil)
   list:train(function()
+    local _ <close> = source
+    list:check_names()
     list:call("on_train_begin", {})
+    local initial_epoch = rawget(self, "_initial_epoch") or o.initial_epoch -- a callback may have restored an earlier run
+    rawset(self, "_initial_epoch", nil)
+    local batch_stream = stream(source, self._epochs_trained, steps)
     local epoch_logs, first, spare = {}, nil, {}
-    for epoch = o.initial_epoch + 1, epochs do
+    for epoch = initial_epoch + 1, epochs do
       self:reset_metrics()
       list:call("on_epoch_begin", epoch, {})
       batch_stream.begin()
       local scalars
       local step = 1
-      local quiet = source.own_code and not list:runs_user_code()
+      local quiet = source.own_code and not list:runs_user_code("train")
+      local function on_bad_loss(info)
+        info.step, info.epoch = step, epoch
+        return list:bad_loss(info)
+      end
       local group = groups_of(self, steps or source.steps)
       for data, sample_of in function() return batch_stream.next(step) end do
         if group.begins(step) then list:call("on_train_batch_begin", step, {}) end
         local replayed
         release(spare) -- of the step before: an epoch's last are still to be read
         scalars, replayed = self:_run_train_step(data, quiet and step > 1,
-          function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of)
+          function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of, on_bad_loss)
         self.built = true
+        if not scalars then -- a callback takes a loss that is not finite for the end
+          self.stop_training = true
+          scalars, replayed = logs.of_bad_step(self, first, replayed), false
+        end
         logs.check_names(self, "train_step", first, scalars, step)
         first = first or scalars
         if group.ends(step) then list:call_with_scalars("on_train_batch_end", step, scalars) end
@@ -239,11 +253,12 @@ function methods:_evaluate(source, steps, list)
   steps = dry_run.bound_steps(steps)
   self:reset_metrics()
   list:call("on_test_begin", {})
+  local _ <close> = source
   local next_batch = source:open(0)
   local scalars, first, replayed
   local spare = {}
   local step = 1
-  local quiet = source.own_code and not list:runs_user_code()
+  local quiet = source.own_code and not list:runs_user_code("test")
   local group = groups_of(self, expected_steps(source, steps))
   while not steps or step <= steps do
     local data = next_batch(step, steps)
@@ -278,7 +293,7 @@ function methods:evaluate(given)
   check_count("evaluate: 'steps'", o.steps)
   check_return_dict("evaluate", o.return_dict)
   local source = source_of("evaluate", o, {steps = o.steps})
-  local list = callbacks.List(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
+  local list = CallbackList(self, o.callbacks, {verbose = verbosity("evaluate", o.verbose), epochs = 1,
     steps = expected_steps(source, dry_run.bound_steps(o.steps)), no_history = true})
   return list:run(function() return self:_evaluate(source, o.steps, list) end)
 end
@@ -293,14 +308,15 @@ function methods:predict(given)
   check_count("predict: 'steps'", o.steps)
   local source = source_of("predict", {x = o.x, batch_size = o.batch_size}, {steps = o.steps})
   local steps = dry_run.bound_steps(o.steps)
-  local list = callbacks.List(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
+  local list = CallbackList(self, o.callbacks, {verbose = verbosity("predict", o.verbose), epochs = 1,
     steps = expected_steps(source, steps), no_history = true})
   return list:run(function()
     list:call("on_predict_begin", {})
+    local _ <close> = source
     local next_batch = source:open(0)
     local collected, form = {}, nil
     local step = 1
-    local quiet = source.own_code and not list:runs_user_code()
+    local quiet = source.own_code and not list:runs_user_code("predict")
     while not steps or step <= steps do
       local data = next_batch(step, steps)
       if data == nil then break end

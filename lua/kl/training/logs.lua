@@ -69,23 +69,37 @@ local function bad_sample(data, sample_of)
   return ""
 end
 
---- Raises the error of a loss that is not finite.
+--- The words for a loss that is not finite.
 ---@param value string # "nan"
 ---@param where? function # gives " at step 3 of epoch 1"
 ---@param data table # the batch
 ---@param sample_of? function # from a row of the batch to the number of the sample
 ---@param state string # what became of the step
-function logs.refuse(model, value, where, data, sample_of, state)
-  errors.fail("the loss of model '%s' is %s%s%s%s", model.name, value, where and where() or "", bad_sample(data, sample_of), state)
+---@return string
+function logs.bad_loss_text(model, value, where, data, sample_of, state)
+  return ("the loss of model '%s' is %s%s%s%s"):format(model.name, value, where and where() or "", bad_sample(data, sample_of), state)
 end
 
---- Raises if the loss that a step returned is not finite, as one may that no gradient was taken of.
-function logs.check_finite(model, scalars, where, data, sample_of)
-  if scalars.loss == nil then return end
+--- The loss that a step returned as text if it is not finite, as one may that no gradient was taken of.
+---@return string|nil
+function logs.bad_loss(scalars)
+  if scalars.loss == nil then return nil end
   local value = number(scalars.loss)
-  if not is_finite(value) then
-    logs.refuse(model, value ~= value and "nan" or tostring(value), where, data, sample_of, "")
-  end
+  if is_finite(value) then return nil end
+  return value ~= value and "nan" or tostring(value)
+end
+
+--- What a step shows that ended training by its loss: the metrics as they stand, by the names of the first step.
+---@param first? table # what the first step gave
+---@param value string # "nan", "inf", "-inf"
+---@return table<string, number>
+function logs.of_bad_step(model, first, value)
+  local nan = -(0 / 0)
+  local results = logs.numbers(model:get_metrics_result())
+  local numbers = {}
+  for name in pairs(first or results) do numbers[name] = results[name] or nan end
+  numbers.loss = value:find("nan") and nan or value:find("^%-") and -math.huge or math.huge
+  return numbers
 end
 
 return logs

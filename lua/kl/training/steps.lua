@@ -47,8 +47,8 @@ local function check_logs(model, what, given)
   end
   for name, value in pairs(given) do
     if type(name) ~= "string" or not core.is_scalar(value) then
-      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
-        errors.show(value))
+      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s%s", what, model.name, tostring(name),
+        errors.show(value), core.kind(value) and " (of a metric with one number per class, take an average: average = \"macro\")" or "")
     end
   end
   return given
@@ -84,8 +84,8 @@ local function run(self, name, data, unchanged)
 end
 
 --- run(self, "train_step", data), guarded: a target of tape:gradient that is not finite ends it with everything as it was
---- before, and an error that says where.
-local function run_guarded(self, data, unchanged, where, sample_of)
+--- before; a fourth result is then that target's value as text.
+local function run_guarded(self, data, unchanged)
   local held = rawget(self, "_guard")
   if not held or held:is_open() then -- a step inside a step of the same model has its own
     held = core.guard()
@@ -98,18 +98,26 @@ local function run_guarded(self, data, unchanged, where, sample_of)
   local value = type(result) == "string" and result:match("the target of tape:gradient is ([%-a-z]+)")
   if not value then error(result, 0) end
   guard:undo()
-  logs.refuse(self, value, where, data, sample_of, ("; the step was not done: variables, metrics and generators are as "
-    .. "they were before it"))
+  return nil, nil, nil, value
 end
 
 --- One guarded training step.  unchanged: since the step before it only kl's own code has run.  `where` (gives " at step 3 of
---- epoch 1") and sample_of (from a row of the batch to the number of the sample) are for the error.
----@return table<string, kl.Tensor>, boolean # and if it was replayed
-function methods:_run_train_step(data, unchanged, where, sample_of)
-  local scalars, replayed, own = run_guarded(self, data, unchanged, where, sample_of)
-  if not own then check_logs(self, "train_step", scalars) end
-  logs.check_finite(self, scalars, where, data, sample_of)
-  return scalars, replayed
+--- epoch 1") and sample_of (from a row of the batch to the number of the sample) are for the error that a loss which is not
+--- finite raises, unless on_bad_loss{value, message, data, undone} returns true.
+---@return table<string, kl.Tensor>|nil, boolean|string # and if it was replayed; of a bad loss nil, and its value as text
+function methods:_run_train_step(data, unchanged, where, sample_of, on_bad_loss)
+  local scalars, replayed, own, value = run_guarded(self, data, unchanged)
+  local undone, state = value ~= nil, ""
+  if undone then
+    state = "; the step was not done: variables, metrics and generators are as they were before it"
+  else
+    if not own then check_logs(self, "train_step", scalars) end
+    value = logs.bad_loss(scalars)
+    if not value then return scalars, replayed end
+  end
+  local message = logs.bad_loss_text(self, value, where, data, sample_of, state)
+  if on_bad_loss and on_bad_loss{value = value, message = message, data = data, undone = undone} then return nil, value end
+  errors.fail("%s", message)
 end
 
 function methods:_run_test_step(data, unchanged)

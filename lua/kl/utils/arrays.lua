@@ -68,7 +68,7 @@ local pad_params = args.params{"sequences", {"maxlen"}, {"dtype", "int32"}, {"pa
 ---@return kl.Tensor
 function arrays.pad_sequences(given)
   if type(given) == "table" and getmetatable(given) == nil and type(given[1]) == "table" and getmetatable(given[1]) == nil and
-    (given[1][1] == nil and next(given[1]) == nil or type(given[1][1]) == "number") then
+    type(given[1][1]) == "number" then
     errors.fail("pad_sequences: a list of sequences expected as the first argument, got a sequence: "
       .. "write pad_sequences{{sequence, sequence}, ...}")
   end

@@ -83,6 +83,14 @@ def by_name():
     return keras.Model({"y_in": y, "x_in": x}, {"sum": L.Add(name="sum")([e, y]), "deep": L.Dense(1, name="deep")(e)})
 
 
+@model(kept=True)
+def operations():
+    """Operations between layers, with numbers on either side."""
+    x, y = keras.Input((3,), name="x"), keras.Input((3,), name="y")
+    z = (L.Dense(3)(x) * 2.0 + y) / (1 + keras.ops.exp(-y)) - keras.ops.maximum(x, 0.5) + keras.ops.tanh(x) ** 2
+    return keras.Model([x, y], L.Dense(1)(keras.ops.abs(z) + keras.ops.sqrt(keras.ops.square(y))))
+
+
 def compiled(optimizer, loss="mse", metrics=("mae",), weighted=None, units=2, activation=None):
     m = keras.Sequential([keras.Input((4,)), L.Dense(3, "tanh"), L.BatchNormalization(), L.Dense(units, activation)])
     m.compile(optimizer, loss, metrics=list(metrics), weighted_metrics=weighted)

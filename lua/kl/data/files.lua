@@ -1,0 +1,143 @@
+-- Data sets over files: arrays that stay on the disk, and tables of text.
+local core = require "kl.core"
+local args = require "kl.args"
+local errors = require "kl.errors"
+local ops = require "kl.ops"
+local rows = require "kl.data.rows"
+local sources = require "kl.data.sources"
+local stage = require "kl.data.stage"
+local tree = require "kl.tree"
+
+local Dataset = stage.Dataset
+
+local file_params = args.params{{"dataset"}}
+
+-- An options table: its only keys are names of options.
+local function is_options(value)
+  if type(value) ~= "table" or getmetatable(value) ~= nil or next(value) == nil then return false end
+  for key in pairs(value) do
+    if not file_params.by_name[key] then return false end
+  end
+  return true
+end
+
+--- One element per row of arrays in files, which are read when they are needed: from_file("images.npy", "labels.npy") for data
+--- larger than memory.  `.npy`, IDX (not compressed) and HDF5; each argument is a path or a structure of paths, and
+--- "file.h5:/group/images" names a dataset of an HDF5 file with several.  dtypes are those of the files.
+---@param ... string|table # paths; and a last table of options: dataset, the same for all HDF5 files
+---@return kl.data.Dataset
+function Dataset.from_file(...)
+  local given = {...}
+  local count, o = select("#", ...), {}
+  if count > 1 and is_options(given[count]) then
+    o = args.read("from_file", file_params, given[count])
+    if o.dataset ~= nil then args.check("from_file: 'dataset'", o.dataset, "string") end
+    count = count - 1
+  end
+  if count == 0 then errors.fail("from_file: at least one path expected") end
+  local slices, n, first = {}, nil, nil
+  for i = 1, count do
+    slices[i] = tree.map(function(path)
+      if type(path) ~= "string" then errors.fail("from_file: paths expected, got %s", errors.show(path)) end
+      local file, dataset = path:match("^(.+%.[hH][dD]?[fF]?5):(/.+)$")
+      local array = rows.open(file or path, dataset or (path:lower():find("%.h5$") or path:lower():find("%.hdf5$")) and o.dataset or nil)
+      if n and array.shape[1] ~= n then
+        errors.fail("from_file: the files have different numbers of rows: %s has %d, %s %d", first, n, path, array.shape[1])
+      end
+      n, first = array.shape[1], first or path
+      return array
+    end, given[i])
+  end
+  if not n then errors.fail("from_file: at least one path expected, got an empty structure") end
+  local by_row = rows.of(slices)
+  return stage.new{text = ("from_file(%d)"):format(n), length = n, open = sources.count_to(n), fetch = by_row.fetch,
+    gather = by_row.gather, prepare_many = by_row.prepare_many}
+end
+
+-- Columns of a CSV file, as {name, value} in their order; value is a tensor (n) or a list of strings.
+local function read_columns(path, o)
+  local names = o.select_columns and {table.unpack(o.select_columns)} or nil
+  if names and o.label_name ~= nil then
+    local has = false
+    for _, name in ipairs(names) do has = has or name == o.label_name end
+    if not has then names[#names + 1] = o.label_name end
+  end
+  local loaded = require "kl.files".load(path, {header = o.header, separator = o.separator, columns = names})
+  local columns = {}
+  if core.kind(loaded) then -- no header, numbers only
+    for i = 1, loaded.shape[2] do
+      columns[i] = {names and names[i] or i, core.ops.squeeze(core.ops.slice(loaded, {1, i}, {-1, 1}), 2)}
+    end
+  elseif #loaded > 0 then
+    for i, value in ipairs(loaded) do columns[i] = {names and names[i] or i, value} end
+  else
+    if not names then
+      names = {}
+      for name in pairs(loaded) do names[#names + 1] = name end
+      table.sort(names)
+    end
+    for i, name in ipairs(names) do columns[i] = {name, loaded[name]} end
+  end
+  return columns
+end
+
+-- Text labels as numbers: of the sorted names of the classes.
+local function classes_of(strings)
+  local names, number, list = {}, {}, {}
+  for _, text in ipairs(strings) do
+    if not number[text] then
+      names[#names + 1] = text
+      number[text] = true
+    end
+  end
+  table.sort(names)
+  for i, name in ipairs(names) do number[name] = i - 1 end
+  for i, text in ipairs(strings) do list[i] = number[text] end
+  return core.tensor(list, "int32"), names
+end
+
+local csv_params = args.params{{"label_name"}, {"select_columns"}, {"header"}, {"separator"}, {"by_column", false}, {"batch_size"}}
+
+--- The rows of a CSV file, which is read at once: (features) or (features, label).  Features are one float32 tensor of all other
+--- columns, in sorted order of their names unless select_columns says another, or with by_column a table of tensors by name, of
+--- their own dtypes.
+---@param path string
+---@param options? table # label_name: the label's column, a name or, without header, a number from 1; text labels become int32
+---                      # (the data set's class_names has their sorted names); select_columns: a list of names or numbers;
+---                      # header: true, false, nil: as it looks; separator = ","; by_column = false; batch_size: nil, single rows
+---@return kl.data.Dataset
+function Dataset.from_csv(path, options)
+  args.check("from_csv: the path", path, "string")
+  local o = args.read("from_csv", csv_params, options)
+  args.check("from_csv: 'by_column'", o.by_column, "boolean")
+  if o.batch_size ~= nil then args.check("from_csv: 'batch_size'", o.batch_size, "integer", 1) end
+  if o.select_columns ~= nil then args.check("from_csv: 'select_columns'", o.select_columns, "table") end
+  local columns = read_columns(path, o)
+  local features, by_name, label, class_names, known = {}, {}, nil, nil, {}
+  for _, column in ipairs(columns) do
+    local name, value = column[1], column[2]
+    known[#known + 1] = tostring(name)
+    if name == o.label_name then
+      label = value
+      if not core.kind(value) then label, class_names = classes_of(value) end
+    elseif not core.kind(value) then
+      errors.fail("from_csv: %s: column %s is text: a tensor needs numbers; leave it out by select_columns", path, tostring(name))
+    elseif o.by_column then
+      by_name[type(name) == "string" and name or "column_" .. name] = value
+    else
+      features[#features + 1] = core.ops.cast(value, "float32")
+    end
+  end
+  if o.label_name ~= nil and label == nil then
+    errors.fail("from_csv: %s: no column %s for the label%s (columns: %s)", path, tostring(o.label_name),
+      errors.nearest(o.label_name, known), table.concat(known, ", "))
+  end
+  if #features == 0 and next(by_name) == nil then errors.fail("from_csv: %s: no columns are left for features", path) end
+  local x = o.by_column and by_name or ops.stack(features, 2)
+  local ds = label and Dataset.from_tensor_slices(x, label) or Dataset.from_tensor_slices(x)
+  if o.batch_size then ds = ds:batch(o.batch_size) end
+  if class_names then rawset(ds, "class_names", class_names) end
+  return ds
+end
+
+return Dataset
