@@ -26,6 +26,7 @@ function methods:compile(given)
     run_eagerly = o.run_eagerly, steps_per_execution = o.steps_per_execution, jit_compile = o.jit_compile}
   local optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
   local new = compiled.new(self, o)
+  compiled.claim(self, new, self._compiled)
   new.config = config
   new.verbose = o.verbose ~= 0 and o.verbose ~= false
   self.optimizer, self._compiled = optimizer, new

@@ -49,19 +49,12 @@ end
 local accuracies = {binary = "BinaryAccuracy", sparse = "SparseCategoricalAccuracy", categorical = "CategoricalAccuracy"}
 local crossentropies = {binary = "BinaryCrossentropy", sparse = "SparseCategoricalCrossentropy", categorical = "CategoricalCrossentropy"}
 
--- Which model a metric object was compiled into: its state would mix those of two.
-local owners = setmetatable({}, {__mode = "kv"})
-
-local function claim(model, metric)
-  local owner = owners[metric]
-  if owner ~= nil and owner ~= model then
-    collectgarbage() -- the other model may be gone
-    owner = owners[metric]
-    if owner ~= nil and owner ~= model then
-      errors.fail("compile: the metric '%s' is compiled into model '%s' already, and its state would mix both: make a new object "
-        .. "for model '%s'",
-        metric.name, owner.name, model.name)
-    end
+--- Calls f for every metric object that compile was given; words stand for none yet.
+local function each_metric(c, f)
+  for _, structure in ipairs{c.metrics or {}, c.weighted_metrics or {}} do
+    map(structure, function(m)
+      if type(m) ~= "string" then f(m) end
+    end)
   end
 end
 
@@ -77,17 +70,20 @@ function compiled.new(model, o)
   if o.loss_weights ~= nil and o.loss == nil then errors.fail("compile: 'loss_weights' weigh losses, but no loss is given") end
   c.given_metrics = {o.metrics, o.weighted_metrics} -- a bare one is made anew for each output
   local seen = {}
-  for _, structure in ipairs{c.metrics or {}, c.weighted_metrics or {}} do
-    map(structure, function(m)
-      if type(m) == "string" then return end
-      if seen[m] then errors.fail("compile: the metric object '%s' is given twice: make an object for each place", m.name) end
-      seen[m] = true
-      claim(model, m)
-    end)
-  end
-  for m in pairs(seen) do owners[m] = model end
+  each_metric(c, function(m)
+    if seen[m] then errors.fail("compile: the metric object '%s' is given twice: make an object for each place", m.name) end
+    seen[m] = true
+    m:_check_free(model)
+  end)
   if model._graph then compiled.lay_out(model, c, model._graph.outputs) end
   return c
+end
+
+--- Makes the model the one that counts with these metrics, and no longer with those it was compiled with before.
+---@param before? table # what the model was compiled with
+function compiled.claim(model, c, before)
+  if before then each_metric(before, function(m) m:_release(model) end) end
+  each_metric(c, function(m) m:_claim(model) end)
 end
 
 --- The metrics of each output, lists of objects and waiting names.
@@ -107,7 +103,7 @@ local function metrics_per_output(what, o, given, as_given)
     for i = 1, #o.names do
       if i > 1 and class.is(as_given, require "kl.metrics".Metric) then
         errors.fail("%s: the model has %d outputs, and one metric object cannot hold the state of them all: give one per output", what,
-        #o.names)
+          #o.names)
       end
       lists[i][1] = i == 1 and given or check_metric(as_given)
     end
@@ -275,13 +271,13 @@ function compiled.describe(model, c)
     rows[#rows + 1] = {layout.outputs.names[i], loss and (type(loss) == "string" and loss or loss.name) or "-",
       loss and ("%g"):format(weight or 1) or "-", names_in(layout.metrics[i]), names_in(layout.weighted[i])}
   end
-  local widths = {}
+  local widths, width = {}, require "kl.utils.text_table".width
   for _, row in ipairs(rows) do
-    for k, cell in ipairs(row) do widths[k] = math.max(widths[k] or 0, utf8.len(cell) or #cell) end
+    for k, cell in ipairs(row) do widths[k] = math.max(widths[k] or 0, width(cell)) end
   end
   for _, row in ipairs(rows) do
     local cells = {}
-    for k, cell in ipairs(row) do cells[k] = cell .. (" "):rep(widths[k] - (utf8.len(cell) or #cell)) end
+    for k, cell in ipairs(row) do cells[k] = cell .. (" "):rep(widths[k] - width(cell)) end
     lines[#lines + 1] = ("  " .. table.concat(cells, "  ")):gsub("%s+$", "")
   end
   lines[#lines + 1] = "  logs show: " .. table.concat(compiled.log_names(c), ", ")
