@@ -180,9 +180,6 @@ void kl_bind_open_random(lua_State *L, int core);
 /* prefetch.c */
 void kl_bind_open_prefetch(lua_State *L, int core);
 
-/* folder.c: into core.io, which is open */
-void kl_bind_open_folder(lua_State *L, int core);
-
 /* graph.c */
 void kl_bind_open_graph(lua_State *L, int core);
 

@@ -317,6 +317,5 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_graph(L, core);
   kl_bind_open_random(L, core);
   kl_bind_open_prefetch(L, core);
-  kl_bind_open_folder(L, core);
   return 1;
 }

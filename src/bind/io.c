@@ -283,7 +283,7 @@ void kl_bind_open_io(lua_State *L, int core) {
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
   kl_bind_open_image(L, lua_gettop(L));
-  kl_bind_open_folders(L, lua_gettop(L));
+  kl_bind_open_folder(L, lua_gettop(L));
   kl_bind_open_array(L, lua_gettop(L));
   kl_bind_open_csv(L, lua_gettop(L));
   lua_setfield(L, core, "io");

@@ -28,17 +28,15 @@ kl_status kl_bind_read_file(lua_State *L, const char *path, size_t limit, kl_buf
 /* json.c: appends the value at `index` as JSON.  May raise for want of memory; *out should be the collector's. */
 kl_status kl_bind_write_json(lua_State *L, int index, int indent, kl_buffer *out);
 
-/* io_h5.c: functions into the table at `io`. */
-void kl_bind_open_h5(lua_State *L, int io);
-void kl_bind_open_image(lua_State *L, int io); /* io_image.c */
-void kl_bind_open_array(lua_State *L, int io); /* io_array.c */
-void kl_bind_open_csv(lua_State *L, int io);   /* io_csv.c */
-
-/* io_array.c: the open file of rows at an index; raises for anything else. */
+/* io_array.c: the open file of rows at an index; NULL for anything else, a closed one included. */
 struct kl_row_file;
-struct kl_row_file *kl_bind_check_rows(lua_State *L, int index);
+struct kl_row_file *kl_bind_to_rows(lua_State *L, int index);
 
-/* io_folder.c: the same. */
-void kl_bind_open_folders(lua_State *L, int io);
+/* Each io_<name>.c: its functions into the table at `io`. */
+void kl_bind_open_h5(lua_State *L, int io);
+void kl_bind_open_image(lua_State *L, int io);
+void kl_bind_open_array(lua_State *L, int io);
+void kl_bind_open_csv(lua_State *L, int io);
+void kl_bind_open_folder(lua_State *L, int io);
 
 #endif

@@ -203,13 +203,19 @@ static int close_rows(lua_State *L) {
   return 0;
 }
 
-kl_row_file *kl_bind_check_rows(lua_State *L, int index) {
+kl_row_file *kl_bind_to_rows(lua_State *L, int index) {
   kl_row_file **slot = luaL_testudata(L, index, ROWS_TYPE);
-  if (slot == NULL || *slot == NULL) {
-    kl_bind_error(L, "%s", slot == NULL ? "a file of rows expected as self" : "this file of rows was closed");
-    return NULL;
+  return slot != NULL ? *slot : NULL;
+}
+
+/* The open file at an index; raises for anything else. */
+static kl_row_file *check_rows(lua_State *L, int index) {
+  kl_row_file *f = kl_bind_to_rows(L, index);
+  if (f == NULL) {
+    bool closed = luaL_testudata(L, index, ROWS_TYPE) != NULL;
+    kl_bind_error(L, "%s", closed ? "this file of rows was closed" : "a file of rows expected as self");
   }
-  return *slot;
+  return f;
 }
 
 /* core.io.rows_open(path, dataset) */
@@ -228,7 +234,7 @@ static int rows_open(lua_State *L) {
 
 /* f:info(): shape, dtype */
 static int rows_info(lua_State *L) {
-  kl_row_file *f = kl_bind_check_rows(L, 1);
+  kl_row_file *f = check_rows(L, 1);
   kl_bind_push_shape(L, kl_row_file_shape(f));
   lua_pushstring(L, kl_dtype_name(kl_row_file_dtype(f)));
   return 2;
@@ -250,7 +256,7 @@ static kl_status read_range(kl_row_file *f, int64_t first, int64_t count, kl_ten
 
 /* f:range(first from 0, count) */
 static int rows_range(lua_State *L) {
-  kl_row_file *f = kl_bind_check_rows(L, 1);
+  kl_row_file *f = check_rows(L, 1);
   if (!lua_isinteger(L, 2) || !lua_isinteger(L, 3) || lua_tointeger(L, 3) < 0) {
     return kl_bind_error(L, "rows: two integers, the first row and the number of rows, expected");
   }
@@ -272,7 +278,7 @@ static kl_status gather(kl_row_file *f, const int64_t *rows, int64_t count, kl_t
 
 /* f:gather(int64 tensor of one axis, or list of integers, from 0) */
 static int rows_gather(lua_State *L) {
-  kl_row_file *f = kl_bind_check_rows(L, 1);
+  kl_row_file *f = check_rows(L, 1);
   kl_bind_enter(L);
   kl_tensor *t = kl_bind_to_either(L, 2);
   if (t == NULL && lua_type(L, 2) != LUA_TTABLE) {

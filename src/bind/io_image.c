@@ -1,12 +1,14 @@
-/* core.io.encode_png, core.io.encode_jpeg and core.io.decode_image: pictures as uint8 tensors (height, width,
+/* core.io.encode_png, encode_jpeg, decode_image and resize_image: pictures as uint8 tensors (height, width,
  * channels). */
 #include "bind/io.h"
 #include "io/image.h"
+#include "io/image_resize.h"
 #include "io/jpeg.h"
 #include "io/png.h"
 #include "op/apply.h"
 
 #define IMAGE_TYPE "kl.io.image"
+#define MOST_SIDE 16384 /* pixels of a resized picture */
 
 static int close_image(lua_State *L) {
   kl_image_release(lua_touserdata(L, 1));
@@ -143,9 +145,51 @@ static int decode_image(lua_State *L) {
   return 1;
 }
 
+static int64_t check_side(lua_State *L, int index) {
+  lua_Integer side = luaL_checkinteger(L, index);
+  if (side < 1 || side > MOST_SIDE) {
+    kl_bind_error(L, "resize_image: sides from 1 to %d pixels expected, got %lld", MOST_SIDE, (long long)side);
+  }
+  return side;
+}
+
+/* core.io.resize_image(uint8 tensor (height, width, channels), height, width, "bilinear" or "nearest", "stretch",
+ * "crop" or "pad"): float32 in 0 to 255. */
+static int resize_image(lua_State *L) {
+  static const char *const kinds[] = {"bilinear", "nearest", NULL};
+  static const char *const fits[] = {"stretch", "crop", "pad", NULL};
+  kl_bind_enter(L);
+  kl_tensor *t = kl_bind_check_tensor(L, 1);
+  int64_t height = check_side(L, 2), width = check_side(L, 3);
+  bool bilinear = luaL_checkoption(L, 4, "bilinear", kinds) == 0;
+  kl_image_fit fit = (kl_image_fit)luaL_checkoption(L, 5, "stretch", fits);
+  if (t->dtype != KL_UINT8 || t->shape.ndim != 3 || t->storage == NULL || !kl_tensor_is_contiguous(t) ||
+      kl_tensor_numel(t) == 0) {
+    char text[KL_SHAPE_TEXT];
+    return kl_bind_error(L, "resize_image: a uint8 picture (height, width, channels) expected, got %s of shape %s",
+                         kl_dtype_name((kl_dtype)t->dtype), kl_shape_text(&t->shape, text));
+  }
+  kl_shape shape = {3, {height, width, t->shape.dim[2]}};
+  kl_tensor **slot = kl_bind_new_tensor(L);
+  kl_status status = kl_tensor_new(KL_FLOAT32, &shape, slot);
+  if (kl_bind_retry(L, status)) {
+    status = kl_tensor_new(KL_FLOAT32, &shape, slot);
+  }
+  if (status != KL_OK) {
+    return kl_bind_raise(L);
+  }
+  kl_image_resize(kl_tensor_data(t), t->shape.dim[0], t->shape.dim[1], (int)t->shape.dim[2], fit, bilinear,
+                  kl_tensor_data(*slot), height, width);
+  kl_bind_add_debt(L, *slot);
+  return 1;
+}
+
 void kl_bind_open_image(lua_State *L, int io) {
-  static const luaL_Reg functions[] = {
-      {"encode_png", encode_png}, {"encode_jpeg", encode_jpeg}, {"decode_image", decode_image}, {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"encode_png", encode_png},
+                                       {"encode_jpeg", encode_jpeg},
+                                       {"decode_image", decode_image},
+                                       {"resize_image", resize_image},
+                                       {NULL, NULL}};
   luaL_newmetatable(L, IMAGE_TYPE);
   lua_pushcfunction(L, close_image);
   lua_setfield(L, -2, "__gc");

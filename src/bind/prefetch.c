@@ -3,12 +3,12 @@
  * A ticket is the promise of one job's tensors.  The job holds what it needs by itself: Lua may collect queue, ticket
  * and tensors in any order. */
 #include "io/prefetch.h"
-#include "bind/bind.h"
+#include "bind/io.h"
 
 #define QUEUE_TYPE "kl.Prefetch"
 #define TICKET_TYPE "kl.Prefetch.Ticket"
-#define ROWS_TYPE "kl.io.RowFile" /* of io_array.c */
 #define MOST_PARTS 64
+#define MOST_JOBS (1 << 20)
 
 static kl_prefetch **check_queue(lua_State *L) { return luaL_checkudata(L, 1, QUEUE_TYPE); }
 
@@ -18,9 +18,10 @@ static int new_queue(lua_State *L) {
   kl_prefetch **slot = lua_newuserdatauv(L, sizeof *slot, 0);
   *slot = NULL;
   luaL_setmetatable(L, QUEUE_TYPE);
-  kl_status status = kl_prefetch_new(capacity > 1 << 20 ? 1 << 20 : (int)capacity, slot);
+  int bounded = capacity > MOST_JOBS ? MOST_JOBS : (int)capacity;
+  kl_status status = kl_prefetch_new(bounded, slot);
   if (kl_bind_retry(L, status)) {
-    status = kl_prefetch_new(capacity > 1 << 20 ? 1 << 20 : (int)capacity, slot);
+    status = kl_prefetch_new(bounded, slot);
   }
   return status == KL_OK ? 1 : kl_bind_raise(L);
 }
@@ -91,10 +92,8 @@ static int submit(lua_State *L) {
   luaL_checkstack(L, count + 8, "prefetch");
   for (int k = 0; k < count; k++) {
     lua_rawgeti(L, 2, k + 1);
-    kl_row_file **file = luaL_testudata(L, -1, ROWS_TYPE);
-    if (file != NULL) {
-      parts[k].file = *file;
-    } else {
+    parts[k].file = kl_bind_to_rows(L, -1);
+    if (parts[k].file == NULL) {
       parts[k].source = kl_bind_to_tensor(L, -1);
     }
     lua_pop(L, 1); /* the list holds it */
@@ -120,8 +119,8 @@ static int submit(lua_State *L) {
     lua_rawseti(L, -2, k + 1);
   }
   for (int k = 0; k < count && status == KL_OK; k++) {
-    kl_bind_add_bytes(L,
-                      parts[k].out->storage->bytes); /* a buffer that is used again too: else nothing would free it */
+    /* a buffer that is used again too: else nothing would free it */
+    kl_bind_add_bytes(L, parts[k].out->storage->bytes);
   }
   lua_setiuservalue(L, -2, 1);
   if (status == KL_OK) {

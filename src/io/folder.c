@@ -11,6 +11,10 @@
 
 static kl_status fail(const char *path, const char *part, int error) {
   char text[KL_PATH_TEXT], part_text[KL_PATH_TEXT], why[128];
+  if (strcmp(path, part) == 0) {
+    return kl_fail(KL_EIO, "%s: the folder cannot be made: %s", kl_path_text(path, text),
+                   strerror_r(error, why, sizeof why));
+  }
   return kl_fail(KL_EIO, "%s: the folder %s cannot be made: %s", kl_path_text(path, text),
                  kl_path_text(part, part_text), strerror_r(error, why, sizeof why));
 }

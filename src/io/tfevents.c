@@ -8,13 +8,13 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/size.h"
 #include "io/file.h"
+#include "io/folder.h"
 
 #define HOST 64 /* bytes of a host's name in a file's */
 
@@ -44,28 +44,6 @@ static kl_status fail(const char *path, const char *what, int error) {
   return kl_fail(KL_EIO, "kl.summary: %s: %s: %s", kl_path_text(path, name), what, strerror_r(error, why, sizeof why));
 }
 
-/* Makes a folder and those above it; `path` is as before afterwards. */
-static kl_status make_folders(char *path) {
-  struct stat st;
-  for (char *at = path + (*path == '/');; at++) {
-    if (*at != '/' && *at != '\0') {
-      continue;
-    }
-    char end = *at;
-    *at = '\0';
-    int result = *path == '\0' ? 0 : mkdir(path, 0777), error = errno;
-    if (result != 0 && stat(path, &st) == 0) { /* it is there, whatever mkdir has against it */
-      result = S_ISDIR(st.st_mode) ? 0 : -1;
-      error = ENOTDIR;
-    }
-    kl_status status = result == 0 ? KL_OK : fail(path, "the folder cannot be made", error);
-    *at = end;
-    if (status != KL_OK || end == '\0') {
-      return status;
-    }
-  }
-}
-
 /* Opens a file with a name that nobody has. */
 static kl_status open_file(kl_tfevents *w, const char *folder, const char *suffix) {
   static atomic_int counter; /* of the writers of this process */
@@ -92,13 +70,7 @@ static kl_status open_file(kl_tfevents *w, const char *folder, const char *suffi
 
 kl_status kl_tfevents_open(const char *folder, const kl_tfevents_options *options, kl_tfevents **out) {
   *out = NULL;
-  char path[PATH_MAX];
-  size_t length = strlen(folder);
-  if (length >= sizeof path) {
-    return fail(folder, "the folder cannot be made", ENAMETOOLONG);
-  }
-  memcpy(path, folder, length + 1);
-  KL_TRY(make_folders(path));
+  KL_TRY(kl_folder_make(folder));
   kl_tfevents *w = kl_alloc_zero(sizeof *w);
   if (w == NULL) {
     return KL_ENOMEM;

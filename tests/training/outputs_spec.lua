@@ -199,15 +199,16 @@ describe("metric objects", function()
       model:compile{loss = "mse", metrics = metrics}
     end
     refuses(function() compile{metric} end,
-      "the metric 'mean_absolute_error' is used by model '" .. first.name .. "' already and cannot be used by model 'sequential")
+      "the metric 'mean_absolute_error' is compiled into model '" .. first.name .. "' already.*make a new object for model 'sequential")
     refuses(function() compile{metric, metric} end, "is given twice")
     first:compile{loss = "mse", metrics = {metric}} -- again into its own
-    refuses(function() first:compile{loss = "msee", metrics = {}} end, "no loss 'msee'")
-    refuses(function() compile{metric} end, "is used by model") -- what was compiled before stayed
-    first:compile{loss = "mse"}
-    compile{metric} -- the first has let it go
-    collectgarbage() -- and so has a model that is gone
+    refuses(function() first:compile{loss = "mse", metrics = {first = {}, second = {metric}}} end, "no output 'first'")
+    refuses(function() compile{metric} end, "is compiled into model") -- what failed has changed nothing
+    first:compile{loss = "mse"} -- without it: it is free
     compile{metric}
+    local spare = kl.metrics.MeanAbsoluteError{}
+    refuses(function() compile{no_output = {spare}} end, "no output 'no_output'")
+    first:compile{loss = "mse", metrics = {spare}} -- a compile that failed has not taken it
     local twice = kl.metrics.MeanAbsoluteError{}
     refuses(function() compile{twice, twice} end, "the metric object 'mean_absolute_error' is given twice")
   end)

@@ -106,15 +106,21 @@ end
 -- Which model a metric is compiled into, while both live.  Not a field: what a metric's fields lead to is watched.
 local owners = setmetatable({}, {__mode = "kv"})
 
---- Notes that a model counts with this metric; raises if another one does already, for the two would count into one state.
+--- Raises if another model counts with this metric already, for the two would count into one state.
 ---@param model table # with a name
-function Metric:_claim(model)
-  if owners[self] ~= nil and owners[self] ~= model then collectgarbage() end -- the other model may be gone
+function Metric:_check_free(model)
   local owner = owners[self]
-  if owner ~= nil and owner ~= model then
-    errors.fail("the metric '%s' is used by model '%s' already and cannot be used by model '%s' too: their counts would mix; "
-      .. "make one for each", self.name, owner.name, model.name)
-  end
+  if owner == nil or owner == model then return end
+  collectgarbage() -- the other model may be gone
+  owner = owners[self]
+  if owner == nil then return end
+  errors.fail("compile: the metric '%s' is compiled into model '%s' already, and its state would mix both: make a new object for "
+    .. "model '%s'", self.name, owner.name, model.name)
+end
+
+--- Notes that a model counts with this metric; raises as _check_free.
+function Metric:_claim(model)
+  self:_check_free(model)
   owners[self] = model
 end
 

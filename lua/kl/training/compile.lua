@@ -25,13 +25,8 @@ function methods:compile(given)
   local config = {loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics, loss_weights = o.loss_weights,
     run_eagerly = o.run_eagerly, steps_per_execution = o.steps_per_execution, jit_compile = o.jit_compile}
   local optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
-  local old = self._compiled
-  if old then compiled.release(self, old) end
-  local ok, new = pcall(compiled.new, self, o)
-  if not ok then
-    if old then compiled.claim(self, old) end -- what was compiled before stays
-    error(new, 0)
-  end
+  local new = compiled.new(self, o)
+  compiled.claim(self, new, self._compiled)
   new.config = config
   new.verbose = o.verbose ~= 0 and o.verbose ~= false
   self.optimizer, self._compiled = optimizer, new

@@ -49,6 +49,15 @@ end
 local accuracies = {binary = "BinaryAccuracy", sparse = "SparseCategoricalAccuracy", categorical = "CategoricalAccuracy"}
 local crossentropies = {binary = "BinaryCrossentropy", sparse = "SparseCategoricalCrossentropy", categorical = "CategoricalCrossentropy"}
 
+--- Calls f for every metric object that compile was given; words stand for none yet.
+local function each_metric(c, f)
+  for _, structure in ipairs{c.metrics or {}, c.weighted_metrics or {}} do
+    map(structure, function(m)
+      if type(m) ~= "string" then f(m) end
+    end)
+  end
+end
+
 --- Checked, but not laid out: names are resolved, so that a misspelt one is an error here.
 ---@param o table # loss, loss_weights, metrics, weighted_metrics as given to compile
 function compiled.new(model, o)
@@ -61,27 +70,20 @@ function compiled.new(model, o)
   if o.loss_weights ~= nil and o.loss == nil then errors.fail("compile: 'loss_weights' weigh losses, but no loss is given") end
   c.given_metrics = {o.metrics, o.weighted_metrics} -- a bare one is made anew for each output
   local seen = {}
-  for _, structure in ipairs{c.metrics or {}, c.weighted_metrics or {}} do
-    map(structure, function(m)
-      if type(m) == "string" then return end
-      if seen[m] then errors.fail("compile: the metric object '%s' is given twice: make an object for each place", m.name) end
-      seen[m] = true
-    end)
-  end
-  c.owned = seen
-  compiled.claim(model, c)
+  each_metric(c, function(m)
+    if seen[m] then errors.fail("compile: the metric object '%s' is given twice: make an object for each place", m.name) end
+    seen[m] = true
+    m:_check_free(model)
+  end)
   if model._graph then compiled.lay_out(model, c, model._graph.outputs) end
   return c
 end
 
---- The metric objects are this model's: their state would mix with another's.
-function compiled.claim(model, c)
-  for m in pairs(c.owned) do m:_claim(model) end
-end
-
---- The model is compiled anew: metric objects that it was given may be used elsewhere.
-function compiled.release(model, c)
-  for m in pairs(c.owned) do m:_release(model) end
+--- Makes the model the one that counts with these metrics, and no longer with those it was compiled with before.
+---@param before? table # what the model was compiled with
+function compiled.claim(model, c, before)
+  if before then each_metric(before, function(m) m:_release(model) end) end
+  each_metric(c, function(m) m:_claim(model) end)
 end
 
 --- The metrics of each output, lists of objects and waiting names.
@@ -101,7 +103,7 @@ local function metrics_per_output(what, o, given, as_given)
     for i = 1, #o.names do
       if i > 1 and class.is(as_given, require "kl.metrics".Metric) then
         errors.fail("%s: the model has %d outputs, and one metric object cannot hold the state of them all: give one per output", what,
-        #o.names)
+          #o.names)
       end
       lists[i][1] = i == 1 and given or check_metric(as_given)
     end
@@ -269,13 +271,13 @@ function compiled.describe(model, c)
     rows[#rows + 1] = {layout.outputs.names[i], loss and (type(loss) == "string" and loss or loss.name) or "-",
       loss and ("%g"):format(weight or 1) or "-", names_in(layout.metrics[i]), names_in(layout.weighted[i])}
   end
-  local widths = {}
+  local widths, width = {}, require "kl.utils.text_table".width
   for _, row in ipairs(rows) do
-    for k, cell in ipairs(row) do widths[k] = math.max(widths[k] or 0, utf8.len(cell) or #cell) end
+    for k, cell in ipairs(row) do widths[k] = math.max(widths[k] or 0, width(cell)) end
   end
   for _, row in ipairs(rows) do
     local cells = {}
-    for k, cell in ipairs(row) do cells[k] = cell .. (" "):rep(widths[k] - (utf8.len(cell) or #cell)) end
+    for k, cell in ipairs(row) do cells[k] = cell .. (" "):rep(widths[k] - width(cell)) end
     lines[#lines + 1] = ("  " .. table.concat(cells, "  ")):gsub("%s+$", "")
   end
   lines[#lines + 1] = "  logs show: " .. table.concat(compiled.log_names(c), ", ")
