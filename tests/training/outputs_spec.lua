@@ -100,6 +100,25 @@ describe("several outputs", function()
       assert.same({0.5, 10, 1, 3}, result{[one] = w1})
     end)
 
+    it(("of a %s model: outputs without loss and metrics need no targets"):format(style), function()
+      for _, y in ipairs{{y1, y2}, {y1, false}, {y1}, y1, {[one] = y1}, {[one] = y1, [two] = y2}} do
+        assert.same({loss = 0.5}, evaluate({loss = {[one] = "mse"}}, y))
+        assert.same({loss = 0.5, [one .. "_mae"] = 0.5}, evaluate({loss = {"mse", false}, metrics = {[one] = "mae"}}, y))
+      end
+      assert.same({loss = 10.0}, evaluate({loss = {nil, "mse"}}, {false, y2}))
+      assert.same({loss = 10.0}, evaluate({loss = {nil, "mse"}}, y2))
+      -- a metric of the other output needs its targets
+      assert.same({loss = 0.5, [two .. "_mae"] = 3.0}, evaluate({loss = {"mse", false}, metrics = {nil, "mae"}}, {y1, y2}))
+      refuses(function() evaluate({loss = {"mse", false}, metrics = {nil, "mae"}}, {y1, false}) end,
+        "output '" .. two .. "' has the metric '" .. two .. "_mae', but no targets")
+    end)
+
+    it(("of a %s model: no metrics, no weights for some"):format(style), function()
+      assert.same(both, evaluate{loss = "mse", metrics = {}, weighted_metrics = {}})
+      local r = evaluate({loss = "mse"}, nil, {kl.tensor{0.0, 1.0}, false})
+      assert.same({0.5, 10.0}, {r[one .. "_loss"], r[two .. "_loss"]})
+    end)
+
     it(("of a %s model: what is wrong is named"):format(style), function()
       refuses(function() evaluate{loss = {[one] = "mse", tow = "mse"}} end,
         "compile: 'loss': the model has no output 'tow'.* %(its outputs: '" .. one .. "', '" .. two .. "'%)")
@@ -199,11 +218,24 @@ describe("metric objects", function()
       model:compile{loss = "mse", metrics = metrics}
     end
     refuses(function() compile{metric} end,
-      "the metric 'mean_absolute_error' is compiled into model '" .. first.name .. "' already.*make a new object for model 'sequential")
-    refuses(function() compile{metric, metric} end, "is compiled into model")
+      "the metric 'mean_absolute_error' is used by model '" .. first.name .. "' already and cannot be used by model 'sequential")
+    refuses(function() compile{metric, metric} end, "is used by model")
     first:compile{loss = "mse", metrics = {metric}} -- again into its own
     local twice = kl.metrics.MeanAbsoluteError{}
     refuses(function() compile{twice, twice} end, "the metric object 'mean_absolute_error' is given twice")
+  end)
+
+  it("are free again once their model is compiled without them, or was never compiled with them", function()
+    local metric = kl.metrics.MeanAbsoluteError{}
+    local input = kl.Input{1}
+    local first = training.line(1, {metrics = {metric}})
+    assert.is_false(pcall(first.compile, first, {loss = "no such"}))
+    refuses(function() training.line(1, {metrics = {metric}}) end, "is used by model '" .. first.name) -- still
+    first:compile{loss = "mse", metrics = {"mae"}}
+    training.line(1, {metrics = {metric}})
+    local other, two = kl.metrics.MeanAbsoluteError{}, kl.Model{inputs = input, outputs = {L.Dense{1}(input), L.Dense{1}(input)}}
+    refuses(function() two:compile{loss = {no = "mse"}, metrics = {{other}, {}}} end, "no output 'no'")
+    training.line(1, {metrics = {other}})
   end)
 end)
 

@@ -106,14 +106,20 @@ end
 -- Which model a metric is compiled into, while both live.  Not a field: what a metric's fields lead to is watched.
 local owners = setmetatable({}, {__mode = "kv"})
 
---- Notes that a model counts with this metric; raises if another one does already, for the two would count into one state.
+--- Raises if another model counts with this metric, for the two would count into one state.
 ---@param model table # with a name
-function Metric:_claim(model)
+function Metric:_check_claim(model)
   local owner = owners[self]
-  if owner ~= nil and owner ~= model then
-    errors.fail("the metric '%s' is used by model '%s' already and cannot be used by model '%s' too: their counts would mix; "
-      .. "make one for each", self.name, owner.name, model.name)
-  end
+  if owner == nil or owner == model then return end
+  collectgarbage() -- the other model may be gone
+  if owners[self] == nil then return end
+  errors.fail("the metric '%s' is used by model '%s' already and cannot be used by model '%s' too: their counts would mix; "
+    .. "make one for each", self.name, owner.name, model.name)
+end
+
+--- Notes that a model counts with this metric; raises if another one does already.
+function Metric:_claim(model)
+  self:_check_claim(model)
   owners[self] = model
 end
 

@@ -22,12 +22,14 @@ function methods:compile(given)
   local o = args.read("compile", compile_params, given)
   args.check("compile: 'steps_per_execution'", o.steps_per_execution, "integer", 1)
   args.check("compile: 'run_eagerly'", o.run_eagerly, "boolean")
+  for _, name in ipairs{"loss", "loss_weights", "metrics", "weighted_metrics"} do o[name] = compiled.filled(o[name]) end
   local config = {loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics, loss_weights = o.loss_weights,
     run_eagerly = o.run_eagerly, steps_per_execution = o.steps_per_execution, jit_compile = o.jit_compile}
   local optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
   local new = compiled.new(self, o)
   new.config = config
   new.verbose = o.verbose ~= 0 and o.verbose ~= false
+  if self._compiled then compiled.let_go(self, self._compiled, new) end
   self.optimizer, self._compiled = optimizer, new
   self._loss_tracker = require "kl.metrics".Mean{name = "loss"}
   if new.verbose and new.layout then print(compiled.describe(self, new)) end
@@ -64,7 +66,7 @@ local function sum_of_losses(self, y, y_pred, sample_weight)
     if not core.is_scalar(total) then total = ops.mean(total) end
     return layout.weights[1] and total * layout.weights[1] or total
   end
-  local ys = compiled.targets(layout, "compute_loss", y, layout.losses)
+  local ys = compiled.targets(layout, "compute_loss", y)
   local preds = layout.count == 1 and core.kind(y_pred) and {y_pred} or tree.flatten(y_pred)
   local weights = compiled.sample_weights(layout, "compute_loss", sample_weight)
   local total
@@ -146,7 +148,7 @@ function methods:_update_metrics(y, y_pred, sample_weight)
     end
     return
   end
-  local ys = compiled.targets(layout, "compute_metrics", y, entries)
+  local ys = compiled.targets(layout, "compute_metrics", y)
   local preds = layout.count == 1 and core.kind(y_pred) and {y_pred} or tree.flatten(y_pred)
   local weights = compiled.sample_weights(layout, "compute_metrics", sample_weight)
   local aligned = {}

@@ -23,6 +23,20 @@ local function map(given, f)
   return result
 end
 
+--- The same with `false` where a list has a hole in front of another entry, as {nil, "mse"} has.
+function compiled.filled(given)
+  if given == nil or is_one(given) then return given end
+  local result, last = {}, 0
+  for key, value in pairs(given) do
+    result[key] = compiled.filled(value)
+    if math.type(key) == "integer" then last = math.max(last, key) end
+  end
+  for i = 1, last do
+    if result[i] == nil then result[i] = false end
+  end
+  return result
+end
+
 local function is_word(given, ...)
   local lower = type(given) == "string" and given:lower()
   for i = 1, select("#", ...) do
@@ -49,22 +63,6 @@ end
 local accuracies = {binary = "BinaryAccuracy", sparse = "SparseCategoricalAccuracy", categorical = "CategoricalAccuracy"}
 local crossentropies = {binary = "BinaryCrossentropy", sparse = "SparseCategoricalCrossentropy", categorical = "CategoricalCrossentropy"}
 
--- Which model a metric object was compiled into: its state would mix those of two.
-local owners = setmetatable({}, {__mode = "kv"})
-
-local function claim(model, metric)
-  local owner = owners[metric]
-  if owner ~= nil and owner ~= model then
-    collectgarbage() -- the other model may be gone
-    owner = owners[metric]
-    if owner ~= nil and owner ~= model then
-      errors.fail("compile: the metric '%s' is compiled into model '%s' already, and its state would mix both: make a new object "
-        .. "for model '%s'",
-        metric.name, owner.name, model.name)
-    end
-  end
-end
-
 --- Checked, but not laid out: names are resolved, so that a misspelt one is an error here.
 ---@param o table # loss, loss_weights, metrics, weighted_metrics as given to compile
 function compiled.new(model, o)
@@ -82,19 +80,32 @@ function compiled.new(model, o)
       if type(m) == "string" then return end
       if seen[m] then errors.fail("compile: the metric object '%s' is given twice: make an object for each place", m.name) end
       seen[m] = true
-      claim(model, m)
+      m:_check_claim(model)
     end)
   end
-  for m in pairs(seen) do owners[m] = model end
   if model._graph then compiled.lay_out(model, c, model._graph.outputs) end
+  for m in pairs(seen) do m:_claim(model) end -- only now nothing can fail any more
   return c
+end
+
+--- The model has been compiled anew: metrics it counts with no longer are free for others.
+function compiled.let_go(model, old, new)
+  local kept = {}
+  for _, c in ipairs{new, old} do
+    for _, structure in ipairs{c.metrics or {}, c.weighted_metrics or {}} do
+      map(structure, function(m)
+        if type(m) == "string" then return end
+        if c == new then kept[m] = true elseif not kept[m] then m:_release(model) end
+      end)
+    end
+  end
 end
 
 --- The metrics of each output, lists of objects and waiting names.
 local function metrics_per_output(what, o, given, as_given)
   local lists = {}
   for i = 1, #o.names do lists[i] = {} end
-  if given == nil then return lists end
+  if given == nil or not is_one(given) and next(given) == nil then return lists end
   if #o.names == 1 then
     if not is_one(given) then
       local names = tree.names(given)
@@ -139,6 +150,8 @@ function compiled.lay_out(model, c, like)
   end
   layout.metrics = metrics_per_output("compile: 'metrics'", o, c.metrics, c.given_metrics[1])
   layout.weighted = metrics_per_output("compile: 'weighted_metrics'", o, c.weighted_metrics, c.given_metrics[2])
+  layout.wanted = {} -- which outputs need targets
+  for i, loss in ipairs(layout.losses) do layout.wanted[i] = loss or #layout.metrics[i] > 0 or #layout.weighted[i] > 0 end
   c.layout = layout
   return layout
 end
@@ -189,7 +202,7 @@ function compiled.resolve(model, c, y, y_pred)
   if c.resolved then return c.resolved end
   local layout = compiled.layout(model, c, y_pred)
   local entries = entries_of(layout, loss_names(layout))
-  local ys, preds = compiled.targets(layout, "the metrics", y, entries), tree.flatten(y_pred)
+  local ys, preds = compiled.targets(layout, "the metrics", y), tree.flatten(y_pred)
   for _, entry in ipairs(entries) do
     if type(entry.metric) == "string" then
       local target = ys[entry.output]
@@ -217,23 +230,16 @@ function compiled.resolve_loss(layout, i, y, y_pred)
   return loss
 end
 
---- Targets per output.
----@param wanted any[] # per output, or entries with an `output`: where there is none, y may have none
-function compiled.targets(layout, what, y, wanted)
+--- Targets per output; those without a loss and metrics need none.
+function compiled.targets(layout, what, y)
   if layout.count == 1 and core.kind(y) then return {y} end
-  local has = wanted
-  if wanted[1] and type(wanted[1]) == "table" and wanted[1].output then
-    has = {}
-    for i = 1, layout.count do has[i] = false end
-    for _, entry in ipairs(wanted) do has[entry.output] = true end
-  end
-  return outputs.arrange(("%s: the targets (y)"):format(what), layout.outputs, y, has)
+  return outputs.arrange(("%s: the targets (y)"):format(what), layout.outputs, y, layout.wanted)
 end
 
 --- Sample weights per output: a single one is everybody's.
 function compiled.sample_weights(layout, what, given)
   if given == nil then return {} end
-  return outputs.arrange(("%s: the sample weights"):format(what), layout.outputs, given, layout.losses, true)
+  return outputs.arrange(("%s: the sample weights"):format(what), layout.outputs, given, layout.wanted, true)
 end
 
 --- What logs will show of the compiled losses and metrics, or nil before the outputs are known.
