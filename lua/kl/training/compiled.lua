@@ -7,6 +7,7 @@ local class = require "kl.class"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 local outputs = require "kl.training.outputs"
+local own_code = require "kl.own_code"
 local tree = require "kl.tree"
 
 local compiled = {}
@@ -67,7 +68,7 @@ local crossentropies = {binary = "BinaryCrossentropy", sparse = "SparseCategoric
 ---@param o table # loss, loss_weights, metrics, weighted_metrics as given to compile
 function compiled.new(model, o)
   local c = {loss = map(o.loss, check_loss), loss_weights = o.loss_weights, layout = false, resolved = false, names_of = {},
-    tracks_loss = false}
+    prefix_of = {}, tracks_loss = false}
   c.metrics, c.weighted_metrics = map(o.metrics, check_metric), map(o.weighted_metrics, check_metric)
   map(o.loss_weights, function(weight)
     if type(weight) ~= "number" then errors.fail("compile: 'loss_weights' must be numbers, got %s", errors.show(weight)) end
@@ -142,7 +143,8 @@ function compiled.lay_out(model, c, like)
     count = count + (loss and 1 or 0)
     if not layout.weights[i] then layout.weights[i] = false end
   end
-  layout.trackers = {}
+  layout.trackers, layout.loss_words = {}, {}
+  for i, name in ipairs(o.names) do layout.loss_words[i] = (" (in the loss of output '%s')"):format(name) end
   local Mean = require "kl.metrics".Mean
   for i, loss in ipairs(layout.losses) do
     layout.trackers[i] = count > 1 and loss and Mean{name = o.names[i] .. "_loss"} or false
@@ -182,7 +184,8 @@ local function entries_of(layout, known)
           name = ("%s_%d"):format(base, n)
         end
         taken[name] = true
-        entries[#entries + 1] = {metric = m, weighted = pass == 2, output = i, name = name, list = list, index = k}
+        entries[#entries + 1] = {metric = m, weighted = pass == 2, output = i, name = name, prefix = prefix, list = list, index = k,
+          words = (" (in the metric '%s' of output '%s')"):format(name, layout.outputs.names[i])}
       end
     end
   end
@@ -194,6 +197,23 @@ local function loss_names(layout)
   for _, tracker in ipairs(layout.trackers) do
     if tracker then names[tracker.name] = true end
   end
+  return names
+end
+
+--- The compiled metrics and their names, or nil before the outputs are known; names of metrics where shapes decide.
+function compiled.entries(c)
+  return c.resolved or c.layout and entries_of(c.layout, loss_names(c.layout)) or nil
+end
+
+--- The names that a metric's results have in logs: of a user's metric that gives several values, theirs.  nil if that cannot be
+--- known before it was updated.
+function compiled.names_of_metric(metric, name, prefix)
+  if type(metric) == "string" or own_code.is_own_class(class.of(metric)) then return {name} end
+  local ok, value = pcall(metric.result, metric)
+  if not ok then return nil end
+  if tree.is_leaf(value) then return {name} end
+  local names = {}
+  for part in pairs(value) do names[#names + 1] = prefix .. tostring(part) end
   return names
 end
 
@@ -213,7 +233,7 @@ function compiled.resolve(model, c, y, y_pred)
       entry.metric = require "kl.metrics"[accuracies[kind]]{name = entry.metric}
       entry.list[entry.index] = entry.metric
     end
-    c.names_of[entry.metric] = entry.name
+    c.names_of[entry.metric], c.prefix_of[entry.metric] = entry.name, entry.prefix
     entry.list, entry.index = nil, nil
   end
   c.resolved = entries
@@ -250,7 +270,11 @@ function compiled.log_names(c)
     return {}
   end
   local names, list = c.loss ~= nil and loss_names(c.layout) or {}, {}
-  for _, entry in ipairs(c.resolved or entries_of(c.layout, loss_names(c.layout))) do names[entry.name] = true end
+  for _, entry in ipairs(compiled.entries(c)) do
+    local own = compiled.names_of_metric(entry.metric, entry.name, entry.prefix)
+    if not own then return nil end
+    for _, name in ipairs(own) do names[name] = true end
+  end
   for name in pairs(names) do list[#list + 1] = name end
   table.sort(list)
   return list
@@ -290,7 +314,8 @@ function compiled.describe(model, c)
     for k, cell in ipairs(row) do cells[k] = cell .. (" "):rep(widths[k] - (utf8.len(cell) or #cell)) end
     lines[#lines + 1] = ("  " .. table.concat(cells, "  ")):gsub("%s+$", "")
   end
-  lines[#lines + 1] = "  logs show: " .. table.concat(compiled.log_names(c), ", ")
+  local names = compiled.log_names(c)
+  if names then lines[#lines + 1] = "  logs show: " .. table.concat(names, ", ") end
   return table.concat(lines, "\n")
 end
 
