@@ -96,11 +96,21 @@ function call_stack.fail_too_deep(layer)
   core.fail(("layers are nested too deep: %s, is %d deep"):format(what, stack.n))
 end
 
+local subject = "" -- what an error outside of layers is about
+local subject_end = setmetatable({}, {__close = function() subject = "" end})
+
+--- Until what it returns is closed, errors outside of layers end in these words: local _ <close> = call_stack.about(words).
+---@param words string # " (in the loss of output 'a')"
+function call_stack.about(words)
+  subject = words
+  return subject_end
+end
+
 -- " (in layer a/b)" behind every error that arises while layers are called.
 core.set_error_context(function()
   local stack = own_stack()
   local top = stack[stack.n]
-  if not top then return "" end
+  if not top then return subject end
   local path = call_stack.path()
   if stack.n > 16 then
     local function name(i) return stack[i].layer.name end

@@ -280,3 +280,50 @@ describe("optimizer state that does not fit", function()
     end)
   end)
 end)
+
+describe("what was compiled for several outputs", function()
+  local two = kl.softmax(kl.random.normal{6, 3})
+
+  local function network_of_two()
+    local input = kl.Input{4}
+    local hidden = L.Dense{3}(input)
+    return kl.Model{inputs = input, outputs = {L.Dense{2, name = "one"}(hidden), L.Dense{3, activation = "softmax", name = "two"}(hidden)}}
+  end
+
+  local Largest = metrics.Metric:extend("Largest")
+  function Largest:init(options)
+    Largest.super.init(self, options)
+    self.value = self:add_weight{name = "value"}
+  end
+  function Largest:update_state(_, y_pred) self.value:assign(kl.maximum(self.value, kl.max(y_pred))) end
+  function Largest:result() return self.value end
+
+  local options = {
+    ["by name"] = {loss = {one = "mse", two = "categorical_crossentropy"}, loss_weights = {one = 0.5, two = 2.0},
+      metrics = {one = {"mae"}, two = "accuracy"}, weighted_metrics = {two = {"acc"}}},
+    ["as lists"] = {loss = {"mse", losses.CategoricalCrossentropy{label_smoothing = 0.1}}, loss_weights = {0.5, 2.0},
+      metrics = {{"mae", "mse"}, {"accuracy"}}},
+    ["one for all"] = {loss = "mse", loss_weights = 2.0, metrics = "mae"},
+    ["with nothing for one, by name"] = {loss = {one = "mse", two = false}, metrics = {one = "mae"}},
+    ["with nothing for one, in lists"] = {loss = {"mse", false}, metrics = {{"mae"}, {}}},
+    ["with nothing for the first"] = {loss = {nil, "mse"}, metrics = {nil, {"mae"}}},
+    ["with metrics of the user's"] = {loss = "mse", metrics = {one = Largest{}, two = {Largest{name = "most"}, "mae"}}},
+  }
+  for name, given in pairs(options) do
+    it("comes back: " .. name, function()
+      with_files({"keras", "h5"}, function(path)
+        local model = network_of_two()
+        local own = {optimizer = O.Adam{}}
+        for k, v in pairs(given) do own[k] = v end
+        model:compile(own)
+        model:train_on_batch{x, {y, two}}
+        model:save(path)
+        local copy = load_model(path, {custom_objects = {Largest = Largest}})
+        assert.same(model:evaluate{x, {y, two}, verbose = 0}, copy:evaluate{x, {y, two}, verbose = 0})
+        for _, m in ipairs{model, copy} do m:train_on_batch{x, {y, two}} end
+        for i, w in ipairs(model:get_weights()) do assert.is_true(kl.array_equal(w, copy:get_weights()[i])) end
+        model:compile{loss = "mse"} -- lets the metrics go
+      end)
+    end)
+  end
+end)

@@ -295,7 +295,7 @@ describe("a .keras file with a strange config", function()
     {"layers that are no list", function(c) c.config.layers = 3 end, ""},
     {"another optimizer", function(c) c.compile_config.optimizer.class_name = "Adm" end,
       "the compile options cannot be restored: the class 'Adm'.*'Adam'.*{compile = false}%) leaves them out"},
-    {"weights of losses", function(c) c.compile_config.loss_weights = {2.0} end, "cannot be restored: compile: 'loss_weights'"},
+    {"weights of losses", function(c) c.compile_config.loss_weights = {2.0, 3.0} end, "cannot be restored: compile: 'loss_weights'"},
     {"another loss", function(c) c.compile_config.loss = "mes" end, "there is no loss 'mes'"},
     {"no model", function(c) c.class_name, c.module, c.config = "Adam", "keras.optimizers", {name = "adam"} end,
       "a model expected, found a Adam"},

@@ -100,6 +100,25 @@ describe("several outputs", function()
       assert.same({0.5, 10, 1, 3}, result{[one] = w1})
     end)
 
+    it(("of a %s model: outputs without loss and metrics need no targets"):format(style), function()
+      for _, y in ipairs{{y1, y2}, {y1, false}, {y1}, y1, {[one] = y1}, {[one] = y1, [two] = y2}} do
+        assert.same({loss = 0.5}, evaluate({loss = {[one] = "mse"}}, y))
+        assert.same({loss = 0.5, [one .. "_mae"] = 0.5}, evaluate({loss = {"mse", false}, metrics = {[one] = "mae"}}, y))
+      end
+      assert.same({loss = 10.0}, evaluate({loss = {nil, "mse"}}, {false, y2}))
+      assert.same({loss = 10.0}, evaluate({loss = {nil, "mse"}}, y2))
+      -- a metric of the other output needs its targets
+      assert.same({loss = 0.5, [two .. "_mae"] = 3.0}, evaluate({loss = {"mse", false}, metrics = {nil, "mae"}}, {y1, y2}))
+      refuses(function() evaluate({loss = {"mse", false}, metrics = {nil, "mae"}}, {y1, false}) end,
+        "output '" .. two .. "' has the metric '" .. two .. "_mae', but no targets")
+    end)
+
+    it(("of a %s model: no metrics, no weights for some"):format(style), function()
+      assert.same(both, evaluate{loss = "mse", metrics = {}, weighted_metrics = {}})
+      local r = evaluate({loss = "mse"}, nil, {kl.tensor{0.0, 1.0}, false})
+      assert.same({0.5, 10.0}, {r[one .. "_loss"], r[two .. "_loss"]})
+    end)
+
     it(("of a %s model: what is wrong is named"):format(style), function()
       refuses(function() evaluate{loss = {[one] = "mse", tow = "mse"}} end,
         "compile: 'loss': the model has no output 'tow'.* %(its outputs: '" .. one .. "', '" .. two .. "'%)")
@@ -190,6 +209,99 @@ describe("several outputs", function()
   end)
 end)
 
+local Both = kl.metrics.Metric:extend("Both")
+function Both:init(options)
+  Both.super.init(self, options)
+  self.sum = self:add_weight{name = "sum"}
+end
+function Both:update_state(y_true, y_pred) self.sum:assign_add(kl.sum(kl.abs(y_true - y_pred))) end
+function Both:result() return {sum = self.sum.value, twice = self.sum * 2} end
+
+--- Two outputs that are the input and its double.
+local function model_of_two()
+  local input = kl.Input{1}
+  return kl.Model{inputs = input, outputs = {one = L.Identity{}(input), two = L.Add{}{input, input}}}
+end
+
+describe("metrics with several values", function()
+  it("have the output's name in front, and callbacks may look at them", function()
+    local model = model_of_two()
+    model:compile{loss = "mse", optimizer = "sgd", metrics = {one = Both{}, two = {Both{name = "other"}, "mae"}}}
+    local names = {"loss", "one_loss", "one_sum", "one_twice", "two_loss", "two_mae", "two_sum", "two_twice"}
+    assert.same(names, model:_log_names())
+    local stopping = kl.callbacks.EarlyStopping{monitor = "two_twice", mode = "min", patience = 1}
+    local history = model:fit{x, {one = y1, two = y2}, epochs = 5, verbose = 0, callbacks = {stopping}}.history
+    assert.same({1.0, 1.0}, history.one_sum)
+    assert.same({12.0, 12.0}, history.two_twice)
+    assert.same(names, model:_log_names()) -- as it was known before
+    local shown = {}
+    for name in pairs(history) do shown[#shown + 1] = name end
+    table.sort(shown)
+    assert.same(names, shown)
+  end)
+
+  it("of a single output, too", function()
+    local model = training.line(1, {metrics = {Both{}}})
+    assert.same({"loss", "sum", "twice"}, model:_log_names())
+    local stopping = kl.callbacks.EarlyStopping{monitor = "twice", mode = "max"}
+    assert.equal(1, #model:fit{x, y1, verbose = 0, callbacks = {stopping}}.epoch)
+  end)
+
+  it("that are no scalars are refused, and what to do is said", function()
+    local input = kl.Input{1}
+    local model = kl.Model{inputs = input, outputs = {L.Dense{3, name = "p"}(input), L.Dense{1}(input)}}
+    model:compile{metrics = {p = {kl.metrics.F1Score{}}}, loss = "mse"}
+    refuses(function() model:fit{x, {kl.zeros{2, 3}, y2}, verbose = 0} end,
+      "the metric 'p_f1_score' of model '.*' gives a float32 tensor of shape %(3,%), but .* show scalars: give it average = \"macro\"")
+    local Vector = kl.metrics.Mean:extend("Vector")
+    function Vector:update_state() self.total:assign_add(1) end
+    function Vector:result() return kl.stack{self.total, self.total} end -- luacheck: ignore 212
+    refuses(function() training.line(1, {metrics = {Vector{}}}):fit{x, y1, verbose = 0} end,
+      "the metric 'vector' of model '.*' gives a float32 tensor of shape %(2,%), .* let it give a scalar")
+  end)
+end)
+
+describe("what goes wrong in a loss or metric of several outputs", function()
+  local function evaluate(options, y)
+    local model = model_of_two()
+    model:compile(options)
+    return model:evaluate{x, y or {one = y1, two = y2}, verbose = 0}
+  end
+
+  it("is said with the output's name", function()
+    refuses(function() evaluate({loss = "mse"}, {one = y1, two = kl.zeros{2, 3}}) end,
+      "mse: y_true of shape %(2, 3%) does not fit y_pred of shape %(2, 1%) %(in the loss of output 'two'%)")
+    refuses(function() evaluate({loss = {one = "mse"}, metrics = {two = "mae"}}, {one = y1, two = kl.zeros{2, 3}}) end,
+      "%(in the metric 'two_mae' of output 'two'%)")
+    refuses(function() evaluate{loss = {one = "mse", two = function(t) return kl.matmul(t, t) end}} end,
+      "matmul: .*%(in the loss of output 'two'%)")
+    local _, message = pcall(kl.matmul, y1, y1) -- and is over then
+    assert.is_nil(message:find("the loss of", 1, true))
+  end)
+end)
+
+describe("which values are better", function()
+  it("is known before the first step, or asked for", function()
+    local function steps_before(monitor, metrics, mode)
+      local input, steps = kl.Input{1}, 0
+      local model = kl.Model{inputs = input, outputs = {L.Dense{1, name = "one"}(input), L.Dense{1, name = "two"}(input)}}
+      model:compile{loss = "mse", metrics = metrics}
+      local ok, message = pcall(model.fit, model, {x, {y1, y2}, verbose = 0, callbacks = {
+        kl.callbacks.EarlyStopping{monitor = monitor, mode = mode}, {on_train_batch_begin = function() steps = steps + 1 end}}})
+      return steps, ok, not ok and message or nil
+    end
+    local own = function(t, p) return kl.mean(kl.abs(t - p), -1) end
+    for monitor, metrics in pairs{two_mae = {two = "mae"}, one_acc = {one = "acc", two = "acc"}, one_loss = {}} do
+      assert.same({1, true}, {steps_before(monitor, metrics)})
+    end
+    local name = "two_" .. kl.metrics.get(own).name
+    local steps, ok, message = steps_before(name, {one = "acc", two = own})
+    assert.same({0, false}, {steps, ok})
+    assert.matches("whether '" .. name .. "' is better low or high is not known", message)
+    assert.same({1, true}, {steps_before(name, {one = "acc", two = own}, "min")})
+  end)
+end)
+
 describe("metric objects", function()
   it("belong to one model", function()
     local metric = kl.metrics.MeanAbsoluteError{}
@@ -211,6 +323,19 @@ describe("metric objects", function()
     first:compile{loss = "mse", metrics = {spare}} -- a compile that failed has not taken it
     local twice = kl.metrics.MeanAbsoluteError{}
     refuses(function() compile{twice, twice} end, "the metric object 'mean_absolute_error' is given twice")
+  end)
+
+  it("are free again once their model is compiled without them, or was never compiled with them", function()
+    local metric = kl.metrics.MeanAbsoluteError{}
+    local input = kl.Input{1}
+    local first = training.line(1, {metrics = {metric}})
+    assert.is_false(pcall(first.compile, first, {loss = "no such"}))
+    refuses(function() training.line(1, {metrics = {metric}}) end, "is used by model '" .. first.name) -- still
+    first:compile{loss = "mse", metrics = {"mae"}}
+    training.line(1, {metrics = {metric}})
+    local other, two = kl.metrics.MeanAbsoluteError{}, kl.Model{inputs = input, outputs = {L.Dense{1}(input), L.Dense{1}(input)}}
+    refuses(function() two:compile{loss = {no = "mse"}, metrics = {{other}, {}}} end, "no output 'no'")
+    training.line(1, {metrics = {other}})
   end)
 end)
 

@@ -4,6 +4,7 @@
 -- will show are checked before its first step where they are known then (list.lua); here is what remains to be found out
 -- while it runs.
 local args = require "kl.args"
+local compiled = require "kl.training.compiled"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 
@@ -25,15 +26,18 @@ end
 --- true while it cannot be told: what "accuracy" means is known after the first step.
 local function direction_of(model, name)
   if name == "loss" then return "down" end
-  local compiled = model._compiled or {}
-  local names_of = compiled.names_of or {}
+  local c = model._compiled
+  local entries = c and compiled.entries(c)
+  for _, entry in ipairs(entries or {}) do
+    if entry.name == name then
+      if type(entry.metric) == "string" then return "up" end -- an accuracy, whichever it will be
+      return entry.metric._direction
+    end
+  end
   for _, m in ipairs(model.metrics) do
-    if (names_of[m] or m.name) == name then return m._direction end
+    if (c and c.names_of[m] or m.name) == name then return m._direction end
   end
-  for _, output in ipairs(model._graph and model.output_names or {}) do
-    if name == output .. "_loss" then return "down" end
-  end
-  return nil, not compiled.resolved
+  return nil, c and not entries
 end
 
 --- Settles whether lower or higher is better: by mode, else by the metric.  Raises if neither tells; does nothing while it

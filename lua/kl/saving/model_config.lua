@@ -295,6 +295,15 @@ function model_config.read(object)
   return model
 end
 
+--- The same with null where an output has no loss or metrics.
+local function with_nulls(given)
+  if given == false then return null end
+  if type(given) ~= "table" or getmetatable(given) ~= nil then return given end
+  local result = {}
+  for key, value in pairs(given) do result[key] = with_nulls(value) end
+  return result
+end
+
 --- The compile options as a config, or nil (with a warning) where they hold functions.
 function model_config.compile_config(model)
   local compiled = model._compiled
@@ -303,8 +312,9 @@ function model_config.compile_config(model)
   local ok, config = pcall(function()
     return {
       optimizer = model.optimizer and serialize.object(model.optimizer) or null,
-      loss = serialize.value(given.loss), loss_weights = serialize.value(given.loss_weights),
-      metrics = serialize.value(given.metrics), weighted_metrics = serialize.value(given.weighted_metrics),
+      loss = serialize.value(with_nulls(given.loss)), loss_weights = serialize.value(with_nulls(given.loss_weights)),
+      metrics = serialize.value(with_nulls(given.metrics)),
+      weighted_metrics = serialize.value(with_nulls(given.weighted_metrics)),
       run_eagerly = given.run_eagerly, steps_per_execution = given.steps_per_execution, jit_compile = false,
     }
   end)
@@ -320,7 +330,7 @@ function model_config.compile(model, config)
     if type(value) ~= "table" then return value end
     if value.class_name then return serialize.deserialize(value) end
     local result = {}
-    for key, v in pairs(value) do result[key] = objects(v) end
+    for key, v in pairs(value) do result[key] = v ~= null and objects(v) end -- false: nothing for that output
     return result
   end
   local ok, message = pcall(function()

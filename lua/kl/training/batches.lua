@@ -13,24 +13,39 @@ local tree = require "kl.tree"
 
 local batches = {}
 
---- Structures of tensors from what the user gave: numbers and nested tables become tensors.
+--- True for nested lists of numbers or booleans: one array.
+local function is_numbers(given)
+  local first = given[1]
+  if type(first) == "boolean" then -- false beside tensors is a place with nothing
+    for i = 2, #given do
+      if type(given[i]) ~= "boolean" then return false end
+    end
+    return true
+  end
+  return type(first) == "number" or (type(first) == "table" and getmetatable(first) == nil and tree.names(first) == nil and
+    core.kind(tree.flatten(given)[1]) == nil)
+end
+
+--- Structures of tensors from what the user gave: numbers and nested tables become tensors.  Among targets and sample weights
+--- `false` stands for an output that has none.
 ---@param what string # "x", for messages
-local function to_tensors(what, given)
+---@param may_lack? boolean # false is accepted inside
+local function to_tensors(what, given, may_lack)
   if given == nil then return nil end
   if core.kind(given) == "tensor" then return given end
   if core.kind(given) == "variable" then return given.value end
   if type(given) == "table" and getmetatable(given) == nil then
-    if type(given[1]) == "number" or type(given[1]) == "boolean" or
-      (type(given[1]) == "table" and getmetatable(given[1]) == nil and tree.names(given[1]) == nil and
-        core.kind(tree.flatten(given)[1]) == nil) then
-      return core.tensor(given)
-    end
+    if is_numbers(given) then return core.tensor(given) end
     local names = tree.names(given)
     local result = {}
+    local function part(where, value)
+      if value == false and may_lack then return false end
+      return to_tensors(where, value, may_lack)
+    end
     if names then
-      for _, name in ipairs(names) do result[name] = to_tensors(what .. "." .. name, given[name]) end
+      for _, name in ipairs(names) do result[name] = part(what .. "." .. name, given[name]) end
     else
-      for i = 1, #given do result[i] = to_tensors(("%s[%d]"):format(what, i), given[i]) end
+      for i = 1, #given do result[i] = part(("%s[%d]"):format(what, i), given[i]) end
     end
     return result
   end
@@ -43,10 +58,10 @@ local function common_length(what, parts)
   for _, part in ipairs(parts) do
     local leaves = part.value ~= nil and tree.flatten(part.value) or {}
     for i, t in ipairs(leaves) do
-      if t.ndim == 0 then errors.fail("%s: %s is a scalar: arrays of samples need a first axis", what, part.name) end
-      local length = t.shape[1]
-      list[#list + 1] = ("%s%s has %d"):format(part.name, #leaves > 1 and ("[%d]"):format(i) or "", length)
-      if n and n ~= length then differ = true end
+      if t and t.ndim == 0 then errors.fail("%s: %s is a scalar: arrays of samples need a first axis", what, part.name) end
+      local length = t and t.shape[1]
+      if t then list[#list + 1] = ("%s%s has %d"):format(part.name, #leaves > 1 and ("[%d]"):format(i) or "", length) end
+      if t and n and n ~= length then differ = true end
       n = n or length
     end
   end
@@ -59,8 +74,8 @@ end
 --- x, y and sample_weight as structures of tensors, and their common length.
 local function read_arrays(what, x, y, sample_weight)
   if x == nil then errors.fail("%s: there is no data: x is missing", what) end
-  x, y = to_tensors(what .. ": x", x), to_tensors(what .. ": y", y)
-  sample_weight = to_tensors(what .. ": sample_weight", sample_weight)
+  x, y = to_tensors(what .. ": x", x), to_tensors(what .. ": y", y, true)
+  sample_weight = to_tensors(what .. ": sample_weight", sample_weight, true)
   local n = common_length(what, {{name = "x", value = x}, {name = "y", value = y}, {name = "sample_weight", value = sample_weight}})
   return x, y, sample_weight, n
 end
@@ -68,6 +83,7 @@ end
 --- Rows [first, first + count) of every tensor, as views.
 local function rows(structure, first, count)
   return tree.map(function(t)
+    if not t then return false end
     local starts, size = {first}, {count}
     for i = 2, t.ndim do starts[i], size[i] = 1, -1 end
     return core.ops.slice(t, starts, size)
@@ -75,7 +91,7 @@ local function rows(structure, first, count)
 end
 
 local function gather(structure, at)
-  return tree.map(function(t) return core.ops.take(t, at, 1) end, structure)
+  return tree.map(function(t) return t and core.ops.take(t, at, 1) end, structure)
 end
 
 --- Where the orders of an epoch come from: a pure function of the model's shuffle generator and the epochs it has been
@@ -220,7 +236,9 @@ local function form_of(batch)
   for i, name in ipairs{"x", "y", "sample_weight"} do
     if batch[i] ~= nil then
       forms[#forms + 1] = name .. " " .. tree.form(batch[i])
-      for _, leaf in ipairs(tree.flatten(batch[i])) do kinds[#kinds + 1] = ("%s with %d axes"):format(leaf.dtype, leaf.ndim) end
+      for _, leaf in ipairs(tree.flatten(batch[i])) do
+        kinds[#kinds + 1] = leaf and ("%s with %d axes"):format(leaf.dtype, leaf.ndim) or "nothing"
+      end
     end
   end
   return ("%s (%s)"):format(table.concat(forms, ", "), table.concat(kinds, ", "))
@@ -289,7 +307,7 @@ function GeneratorSource:open()
     end
     local batch = {}
     for i, name in ipairs{"x", "y", "sample_weight"} do
-      batch[i] = to_tensors(("%s: %s of the generator at step %d"):format(self.what, name, step), values[i])
+      batch[i] = to_tensors(("%s: %s of the generator at step %d"):format(self.what, name, step), values[i], i > 1)
     end
     local form = form_of(batch)
     self.form = self.form or form

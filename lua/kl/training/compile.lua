@@ -2,11 +2,11 @@
 local core = require "kl.core"
 local Module = require "kl.module"
 local args = require "kl.args"
+local call_stack = require "kl.call_stack"
 local class = require "kl.class"
 local compiled = require "kl.training.compiled"
 local errors = require "kl.errors"
 local ops = require "kl.ops"
-local own_code = require "kl.own_code"
 local tree = require "kl.tree"
 
 local methods, get = {}, {}
@@ -22,6 +22,7 @@ function methods:compile(given)
   local o = args.read("compile", compile_params, given)
   args.check("compile: 'steps_per_execution'", o.steps_per_execution, "integer", 1)
   args.check("compile: 'run_eagerly'", o.run_eagerly, "boolean")
+  for _, name in ipairs{"loss", "loss_weights", "metrics", "weighted_metrics"} do o[name] = compiled.filled(o[name]) end
   local config = {loss = o.loss, metrics = o.metrics, weighted_metrics = o.weighted_metrics, loss_weights = o.loss_weights,
     run_eagerly = o.run_eagerly, steps_per_execution = o.steps_per_execution, jit_compile = o.jit_compile}
   local optimizer = o.optimizer and require "kl.optimizers".get(o.optimizer) or false
@@ -57,6 +58,14 @@ local function batch_size(x)
   return core.kind(leaf) and core.length(leaf, 1) or 1
 end
 
+--- The loss of one of several outputs; an error in it says which.
+local function loss_of_output(layout, i, y, y_pred, weight)
+  local _ <close> = call_stack.about(layout.loss_words[i])
+  local value = compiled.resolve_loss(layout, i, y, y_pred)(y, y_pred, weight)
+  if not core.is_scalar(value) then value = ops.mean(value) end
+  return value
+end
+
 --- The compiled losses of all outputs, weighted and added up; each is noted where there are several.
 local function sum_of_losses(self, y, y_pred, sample_weight)
   local layout = layout_of(self, y_pred)
@@ -65,7 +74,7 @@ local function sum_of_losses(self, y, y_pred, sample_weight)
     if not core.is_scalar(total) then total = ops.mean(total) end
     return layout.weights[1] and total * layout.weights[1] or total
   end
-  local ys = compiled.targets(layout, "compute_loss", y, layout.losses)
+  local ys = compiled.targets(layout, "compute_loss", y)
   local preds = layout.count == 1 and core.kind(y_pred) and {y_pred} or tree.flatten(y_pred)
   local weights = compiled.sample_weights(layout, "compute_loss", sample_weight)
   local total
@@ -74,9 +83,7 @@ local function sum_of_losses(self, y, y_pred, sample_weight)
       if not ys[i] then
         errors.fail("compute_loss: output '%s' has a loss, but the targets (y) have nothing for it", layout.outputs.names[i])
       end
-      local loss = compiled.resolve_loss(layout, i, ys[i], preds[i])
-      local value = loss(ys[i], preds[i], weights[i] or nil)
-      if not core.is_scalar(value) then value = ops.mean(value) end
+      local value = loss_of_output(layout, i, ys[i], preds[i], weights[i] or nil)
       local tracker, weight = layout.trackers[i], layout.weights[i]
       if tracker then tracker:update_state(value, batch_size(preds[i])) end
       if weight then value = value * weight end
@@ -147,7 +154,7 @@ function methods:_update_metrics(y, y_pred, sample_weight)
     end
     return
   end
-  local ys = compiled.targets(layout, "compute_metrics", y, entries)
+  local ys = compiled.targets(layout, "compute_metrics", y)
   local preds = layout.count == 1 and core.kind(y_pred) and {y_pred} or tree.flatten(y_pred)
   local weights = compiled.sample_weights(layout, "compute_metrics", sample_weight)
   local aligned = {}
@@ -161,11 +168,8 @@ function methods:_update_metrics(y, y_pred, sample_weight)
       aligned[i] = true
       ys[i], preds[i] = aligned_targets(ys[i], preds[i])
     end
-    if entry.weighted then
-      entry.metric:update_state(ys[i], preds[i], weights[i] or nil)
-    else
-      entry.metric:update_state(ys[i], preds[i])
-    end
+    local _ <close> = call_stack.about(entry.words)
+    entry.metric:update_state(ys[i], preds[i], entry.weighted and weights[i] or nil)
   end
 end
 
@@ -176,10 +180,12 @@ local function add_result(self, results, name, value)
   results[name] = value
 end
 
---- {name = result} of every metric in `metrics`; a metric whose result is a table is merged in.
+--- {name = result} of every metric in `metrics`; a metric whose result is a table is merged in, with the output's name in front
+--- where it was compiled for one of several.
 function methods:get_metrics_result()
   local results = {}
-  local names_of = self._compiled and self._compiled.names_of or {}
+  local names_of, prefix_of = {}, {}
+  if self._compiled then names_of, prefix_of = self._compiled.names_of, self._compiled.prefix_of end
   local metrics = self.metrics
   for i = 1, #metrics do
     local m = metrics[i]
@@ -187,7 +193,8 @@ function methods:get_metrics_result()
     if tree.is_leaf(value) then
       add_result(self, results, names_of[m] or m.name, value)
     else
-      for name, v in pairs(value) do add_result(self, results, name, v) end
+      local prefix = prefix_of[m] or ""
+      for name, v in pairs(value) do add_result(self, results, prefix .. name, v) end
     end
   end
   return results
@@ -300,14 +307,10 @@ function methods:_log_names(with_validation)
   if cls.get.metrics ~= Model.get.metrics or not c or c.loss == nil then return nil end
   local names = compiled.log_names(c)
   if not names then return nil end
-  for _, metric in ipairs(metrics_of(Module._census(self))) do names[#names + 1] = metric.name end
-  for _, metric in ipairs(self.metrics) do -- a user's metric may give several values
-    if not own_code.is_own_class(class.of(metric)) then
-      local ok, value = pcall(metric.result, metric)
-      if ok and not tree.is_leaf(value) then
-        for name in pairs(value) do names[#names + 1] = name end
-      end
-    end
+  for _, metric in ipairs(metrics_of(Module._census(self))) do
+    local more = compiled.names_of_metric(metric, metric.name, "")
+    if not more then return nil end
+    table.move(more, 1, #more, #names + 1, names)
   end
   if with_validation then
     for i = 1, #names do names[#names + 1] = "val_" .. names[i] end

@@ -7,6 +7,7 @@ local class = require "kl.class"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 local outputs = require "kl.training.outputs"
+local own_code = require "kl.own_code"
 local tree = require "kl.tree"
 
 local compiled = {}
@@ -20,6 +21,20 @@ local function map(given, f)
   local result = {}
   for _, name in ipairs(tree.names(given) or {}) do result[name] = map(given[name], f) end
   for i = 1, #given do result[i] = map(given[i], f) end
+  return result
+end
+
+--- The same with `false` where a list has a hole in front of another entry, as {nil, "mse"} has.
+function compiled.filled(given)
+  if given == nil or is_one(given) then return given end
+  local result, last = {}, 0
+  for key, value in pairs(given) do
+    result[key] = compiled.filled(value)
+    if math.type(key) == "integer" then last = math.max(last, key) end
+  end
+  for i = 1, last do
+    if result[i] == nil then result[i] = false end
+  end
   return result
 end
 
@@ -62,7 +77,7 @@ end
 ---@param o table # loss, loss_weights, metrics, weighted_metrics as given to compile
 function compiled.new(model, o)
   local c = {loss = map(o.loss, check_loss), loss_weights = o.loss_weights, layout = false, resolved = false, names_of = {},
-    tracks_loss = false}
+    prefix_of = {}, tracks_loss = false}
   c.metrics, c.weighted_metrics = map(o.metrics, check_metric), map(o.weighted_metrics, check_metric)
   map(o.loss_weights, function(weight)
     if type(weight) ~= "number" then errors.fail("compile: 'loss_weights' must be numbers, got %s", errors.show(weight)) end
@@ -90,7 +105,7 @@ end
 local function metrics_per_output(what, o, given, as_given)
   local lists = {}
   for i = 1, #o.names do lists[i] = {} end
-  if given == nil then return lists end
+  if given == nil or not is_one(given) and next(given) == nil then return lists end
   if #o.names == 1 then
     if not is_one(given) then
       local names = tree.names(given)
@@ -127,7 +142,8 @@ function compiled.lay_out(model, c, like)
     count = count + (loss and 1 or 0)
     if not layout.weights[i] then layout.weights[i] = false end
   end
-  layout.trackers = {}
+  layout.trackers, layout.loss_words = {}, {}
+  for i, name in ipairs(o.names) do layout.loss_words[i] = (" (in the loss of output '%s')"):format(name) end
   local Mean = require "kl.metrics".Mean
   for i, loss in ipairs(layout.losses) do
     layout.trackers[i] = count > 1 and loss and Mean{name = o.names[i] .. "_loss"} or false
@@ -135,6 +151,8 @@ function compiled.lay_out(model, c, like)
   end
   layout.metrics = metrics_per_output("compile: 'metrics'", o, c.metrics, c.given_metrics[1])
   layout.weighted = metrics_per_output("compile: 'weighted_metrics'", o, c.weighted_metrics, c.given_metrics[2])
+  layout.wanted = {} -- which outputs need targets
+  for i, loss in ipairs(layout.losses) do layout.wanted[i] = loss or #layout.metrics[i] > 0 or #layout.weighted[i] > 0 end
   c.layout = layout
   return layout
 end
@@ -165,7 +183,8 @@ local function entries_of(layout, known)
           name = ("%s_%d"):format(base, n)
         end
         taken[name] = true
-        entries[#entries + 1] = {metric = m, weighted = pass == 2, output = i, name = name, list = list, index = k}
+        entries[#entries + 1] = {metric = m, weighted = pass == 2, output = i, name = name, prefix = prefix, list = list, index = k,
+          words = (" (in the metric '%s' of output '%s')"):format(name, layout.outputs.names[i])}
       end
     end
   end
@@ -180,12 +199,29 @@ local function loss_names(layout)
   return names
 end
 
+--- The compiled metrics and their names, or nil before the outputs are known; names of metrics where shapes decide.
+function compiled.entries(c)
+  return c.resolved or c.layout and entries_of(c.layout, loss_names(c.layout)) or nil
+end
+
+--- The names that a metric's results have in logs: of a user's metric that gives several values, theirs.  nil if that cannot be
+--- known before it was updated.
+function compiled.names_of_metric(metric, name, prefix)
+  if type(metric) == "string" or own_code.is_own_class(class.of(metric)) then return {name} end
+  local ok, value = pcall(metric.result, metric)
+  if not ok then return nil end
+  if tree.is_leaf(value) then return {name} end
+  local names = {}
+  for part in pairs(value) do names[#names + 1] = prefix .. tostring(part) end
+  return names
+end
+
 --- The compiled metrics as objects, once the targets are known.
 function compiled.resolve(model, c, y, y_pred)
   if c.resolved then return c.resolved end
   local layout = compiled.layout(model, c, y_pred)
   local entries = entries_of(layout, loss_names(layout))
-  local ys, preds = compiled.targets(layout, "the metrics", y, entries), tree.flatten(y_pred)
+  local ys, preds = compiled.targets(layout, "the metrics", y), tree.flatten(y_pred)
   for _, entry in ipairs(entries) do
     if type(entry.metric) == "string" then
       local target = ys[entry.output]
@@ -196,7 +232,7 @@ function compiled.resolve(model, c, y, y_pred)
       entry.metric = require "kl.metrics"[accuracies[kind]]{name = entry.metric}
       entry.list[entry.index] = entry.metric
     end
-    c.names_of[entry.metric] = entry.name
+    c.names_of[entry.metric], c.prefix_of[entry.metric] = entry.name, entry.prefix
     entry.list, entry.index = nil, nil
   end
   c.resolved = entries
@@ -213,23 +249,16 @@ function compiled.resolve_loss(layout, i, y, y_pred)
   return loss
 end
 
---- Targets per output.
----@param wanted any[] # per output, or entries with an `output`: where there is none, y may have none
-function compiled.targets(layout, what, y, wanted)
+--- Targets per output; those without a loss and metrics need none.
+function compiled.targets(layout, what, y)
   if layout.count == 1 and core.kind(y) then return {y} end
-  local has = wanted
-  if wanted[1] and type(wanted[1]) == "table" and wanted[1].output then
-    has = {}
-    for i = 1, layout.count do has[i] = false end
-    for _, entry in ipairs(wanted) do has[entry.output] = true end
-  end
-  return outputs.arrange(("%s: the targets (y)"):format(what), layout.outputs, y, has)
+  return outputs.arrange(("%s: the targets (y)"):format(what), layout.outputs, y, layout.wanted)
 end
 
 --- Sample weights per output: a single one is everybody's.
 function compiled.sample_weights(layout, what, given)
   if given == nil then return {} end
-  return outputs.arrange(("%s: the sample weights"):format(what), layout.outputs, given, layout.losses, true)
+  return outputs.arrange(("%s: the sample weights"):format(what), layout.outputs, given, layout.wanted, true)
 end
 
 --- What logs will show of the compiled losses and metrics, or nil before the outputs are known.
@@ -240,7 +269,11 @@ function compiled.log_names(c)
     return {}
   end
   local names, list = c.loss ~= nil and loss_names(c.layout) or {}, {}
-  for _, entry in ipairs(c.resolved or entries_of(c.layout, loss_names(c.layout))) do names[entry.name] = true end
+  for _, entry in ipairs(compiled.entries(c)) do
+    local own = compiled.names_of_metric(entry.metric, entry.name, entry.prefix)
+    if not own then return nil end
+    for _, name in ipairs(own) do names[name] = true end
+  end
   for name in pairs(names) do list[#list + 1] = name end
   table.sort(list)
   return list
@@ -280,7 +313,8 @@ function compiled.describe(model, c)
     for k, cell in ipairs(row) do cells[k] = cell .. (" "):rep(widths[k] - width(cell)) end
     lines[#lines + 1] = ("  " .. table.concat(cells, "  ")):gsub("%s+$", "")
   end
-  lines[#lines + 1] = "  logs show: " .. table.concat(compiled.log_names(c), ", ")
+  local names = compiled.log_names(c)
+  if names then lines[#lines + 1] = "  logs show: " .. table.concat(names, ", ") end
   return table.concat(lines, "\n")
 end
 

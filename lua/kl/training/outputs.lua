@@ -138,17 +138,19 @@ end
 ---@param what string
 ---@param o kl.Outputs
 ---@param given any # a tensor, or tensors by position, name or structure
----@param has any[] # outputs without an entry here need none: a shorter list may leave them out
+---@param has any[] # outputs without an entry here need none: a shorter list, or one thing, may leave them out
+---@param for_each? boolean # one thing is for every output
 function outputs.arrange(what, o, given, has, for_each)
-  if not tree.is_leaf(given) and #given > 0 and #given < #o.names then
+  local parts = tree.is_leaf(given) and not for_each and {given} or given
+  if not tree.is_leaf(parts) and #parts > 0 and #parts < #o.names then
     local wanted = {}
     for i = 1, #o.names do
       if has[i] then wanted[#wanted + 1] = i end
     end
-    if #wanted == #given and #o.names > 1 then
+    if #wanted == #parts then
       local list = {}
       for i = 1, #o.names do list[i] = false end
-      for k, i in ipairs(wanted) do list[i] = given[k] end
+      for k, i in ipairs(wanted) do list[i] = parts[k] end
       return list
     end
   end

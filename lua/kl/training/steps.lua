@@ -40,6 +40,18 @@ function methods:predict_step(data)
   return self(data[1], {training = false})
 end
 
+--- Raises for a metric among what a step returned that gives more than one value.
+local function check_metric_value(model, name, value)
+  local c = model._compiled
+  for _, m in ipairs(model.metrics) do
+    if (c and c.names_of[m] or m.name) == name and not core.is_scalar(m:result()) then
+      errors.fail("the metric '%s' of model '%s' gives %s, but bars, History and callbacks show scalars: %s", name, model.name,
+        errors.show(value), m.params.by_name.average and "give it average = \"macro\", \"micro\" or \"weighted\""
+        or "let it give a scalar, or a table of scalars by name")
+    end
+  end
+end
+
 --- Checks what a step returned: a table of scalars by name.
 local function check_logs(model, what, given)
   if type(given) ~= "table" or getmetatable(given) ~= nil then
@@ -47,8 +59,9 @@ local function check_logs(model, what, given)
   end
   for name, value in pairs(given) do
     if type(name) ~= "string" or not core.is_scalar(value) then
-      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s%s", what, model.name, tostring(name),
-        errors.show(value), core.kind(value) and " (of a metric with one number per class, take an average: average = \"macro\")" or "")
+      check_metric_value(model, name, value)
+      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
+        errors.show(value))
     end
   end
   return given
