@@ -15,6 +15,10 @@ LIBS = $(shell pkg-config --libs $(PKGS)) -lm -ldl -lpthread
 ifneq ($(SANITIZE),)
 CFLAGS_ALL += -fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=$(SANITIZE)
+# -O3 with sanitizers takes minutes for one file of kernels
+KERNEL_OPT = -O1
+else
+KERNEL_OPT = -O3
 endif
 
 # Kernels: each of these files is compiled once per instruction set.
@@ -65,7 +69,7 @@ $(BUILD)/kl.so: $(BIND_OBJ) $(BUILD)/libkl.a
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(CFLAGS_ALL) $(if $(findstring device/cpu,$<),-O3) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CFLAGS_ALL) $(if $(findstring device/cpu,$<),$(KERNEL_OPT)) -MMD -MP -c -o $@ $<
 
 $(BUILD)/gen/%.pb-c.c: src/%.proto
 	@mkdir -p $(BUILD)/gen
@@ -81,7 +85,7 @@ define isa_rule
 $(BUILD)/obj/%.$(1).o: src/%.c
 	@mkdir -p $$(@D)
 	$$(say) CC '$$< ($(1))'
-	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $(KERNEL_OPT) $$(FLAGS_$(1)) -MMD -MP -c -o $$@ $$<
 endef
 $(foreach isa,$(ISAS),$(eval $(call isa_rule,$(isa))))
 
@@ -103,7 +107,7 @@ define c_test_rule
 $(BUILD)/tests/%_test.$(1): tests/c/%_test.c $(BUILD)/libkl.a
 	@mkdir -p $$(@D)
 	$$(say) CC '$$< ($(1))'
-	$$(Q)$$(CC) $$(CFLAGS_ALL) -O3 $$(FLAGS_$(1)) $$(LDFLAGS) -MMD -MP -o $$@ $$< $(BUILD)/libkl.a $$(LIBS)
+	$$(Q)$$(CC) $$(CFLAGS_ALL) $(KERNEL_OPT) $$(FLAGS_$(1)) $$(LDFLAGS) -MMD -MP -o $$@ $$< $(BUILD)/libkl.a $$(LIBS)
 endef
 $(foreach isa,$(ISAS),$(eval $(call c_test_rule,$(isa))))
 # These are of the binding and the thread pool, not of kernels.
