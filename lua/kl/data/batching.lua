@@ -73,17 +73,18 @@ local function lists(self, n, drop_remainder)
       return items
     end, function(m)
       if ended then return 0 end
-      local passed = stage.jump(next_item, jump, m * n)
-      if passed == m * n then return m end
+      local wanted = m <= math.maxinteger // n and m * n or math.maxinteger
+      local passed = stage.jump(next_item, jump, wanted)
+      if passed == wanted then return m end
       ended = true
-      return drop_remainder and passed // n or (passed + n - 1) // n
+      return drop_remainder and passed // n or -(-passed // n)
     end
   end
 end
 
 local function batches_of(length, n, drop_remainder)
   if length < 0 then return length end
-  return drop_remainder and length // n or (length + n - 1) // n
+  return drop_remainder and length // n or -(-length // n)
 end
 
 local batch_params = args.params{{"drop_remainder", false}}
@@ -261,10 +262,13 @@ function Dataset:window(size, options)
   args.check("window: 'shift'", shift, "integer", 1)
   args.check("window: 'stride'", o.stride, "integer", 1)
   args.check("window: 'drop_remainder'", o.drop_remainder, "boolean")
+  if size - 1 > (math.maxinteger - 1) // o.stride then
+    errors.fail("window: 'size' = %d elements, %d apart, are more than there can be", size, o.stride)
+  end
   local reach = (size - 1) * o.stride + 1 -- elements from the first of a window to its last
   local length = self.length
   if length >= 0 then
-    length = o.drop_remainder and (length < reach and 0 or (length - reach) // shift + 1) or (length + shift - 1) // shift
+    length = o.drop_remainder and (length < reach and 0 or (length - reach) // shift + 1) or -(-length // shift)
   end
   -- an element of several windows is fetched once
   local function fetch_box(box)
@@ -296,7 +300,7 @@ function Dataset:window(size, options)
     local at = 1                              -- where the next window begins
     return function()
       local count = first + #buffer - 1
-      while not ended and count < at + reach - 1 do
+      while not ended and count - at < reach - 1 do
         local item = next_item()
         if item == nil then
           ended = true
@@ -306,9 +310,9 @@ function Dataset:window(size, options)
         end
       end
       local boxes = {}
-      for i = at, at + reach - 1, o.stride do boxes[#boxes + 1] = buffer[i - first + 1] end
+      for i = at, count - at < reach - 1 and count or at + reach - 1, o.stride do boxes[#boxes + 1] = buffer[i - first + 1] end
       if #boxes == 0 or (o.drop_remainder and #boxes < size) then return nil end
-      at = at + shift
+      at = shift <= math.maxinteger - at and at + shift or math.maxinteger
       local kept = {}
       for i = at, count do kept[#kept + 1] = buffer[i - first + 1] end
       buffer, first = kept, at <= count and at or count + 1

@@ -1,13 +1,18 @@
 -- Stages that hold elements: cache and prefetch.
 local args = require "kl.args"
 local core = require "kl.core"
+local errors = require "kl.errors"
 local stage = require "kl.data.stage"
 
 local Dataset = stage.Dataset
 
 --- The elements, kept in memory once they have been read.  The order of the first pass stays: what shuffles before it shuffles
 --- once.  A pass that ends early keeps what it has read, and the next one goes on from there.
-function Dataset:cache()
+function Dataset:cache(...)
+  if select("#", ...) > 0 and (...) ~= nil and (...) ~= "" then
+    errors.fail("cache: elements are kept in memory only, a file cannot be given (got %s); write them by kl.save, and read them by "
+      .. "from_file", errors.show((...)))
+  end
   local keeps = {keys = {}}
   function keeps.forget()
     if keeps.ctx then stage.close(keeps.ctx) end

@@ -4,6 +4,7 @@ local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local stage = require "kl.data.stage"
+local arrays = require "kl.data.values".arrays
 
 local Dataset = stage.Dataset
 
@@ -16,7 +17,9 @@ local function values(what, number, ...)
   for i = 1, n do
     if (select(i, ...)) == nil then errors.fail("%s: value %d that the function returned is nil (element %d)", what, i, number) end
   end
-  return {...}
+  local list = {...}
+  for i = 1, n do list[i] = arrays(list[i]) end
+  return list
 end
 
 local map_params = args.params{{"stateful", false}}
@@ -188,7 +191,10 @@ function Dataset:_interleave(what, f, cycle_length, block_length)
       local next_item = self.open(ctx)
       local key = stage.key(joined, ctx)
       local number, used_up = 0, false
+      local most = 0 -- the last place that ever had something
       local places, at, given = {}, 1, 0 -- what is open, the one whose turn it is, what it has given in this turn
+      local function places_used() return used_up and math.max(most, 1) or cycle_length end
+      local function go_on() at, given = at < places_used() and at + 1 or 1, 0 end
       local function fill(place)
         if used_up then return end
         local item = next_item()
@@ -200,24 +206,25 @@ function Dataset:_interleave(what, f, cycle_length, block_length)
         local ds = made(what, number, f, self.fetch(item))
         -- what shuffles in there is told apart by the element and by this pass
         local inner = stage.inner(ctx, {}, core.generator_key(key, "element", number))
+        most = math.max(most, place)
         places[place] = {part = ds, inner = inner, next_item = ds.open(inner)}
       end
       return function()
         local empty = 0 -- places in a row that had nothing
-        while empty < cycle_length do
+        while empty < places_used() do
           if not places[at] then fill(at) end
           local place = places[at]
           local item = place and place.next_item()
           if item ~= nil and place then
             given = given + 1
             local part = place.part
-            if given == block_length then at, given = at % cycle_length + 1, 0 end
+            if given == block_length then go_on() end
             return {part = part, item = item}
           end
           if place then stage.close_inner(ctx, place.inner) end
           places[at] = nil
           empty = place and 0 or empty + 1
-          at, given = at % cycle_length + 1, 0
+          go_on()
         end
       end
     end}

@@ -102,7 +102,8 @@ end
 function Dataset:repeat_(n)
   if n == -1 then n = nil end
   if n ~= nil then args.check("repeat_: 'count'", n, "integer", 0) end
-  local length = n == nil and INFINITE or self.length >= 0 and self.length * n or self.length
+  local length = n == nil and INFINITE or self.length
+  if n and length > 0 then length = n <= math.maxinteger // length and length * n or math.maxinteger end
   if n == 0 or self.length == 0 then length = 0 end
   return stage.choose(self, ("repeat_(%s)"):format(n or ""), length, function(ctx)
     local next_item, jump, passes, given = nil, nil, 0, false
@@ -156,7 +157,7 @@ function Dataset:shard(count, index)
   args.check("shard: 'num_shards'", count, "integer", 1)
   args.check("shard: 'index'", index, "integer", 0, count - 1)
   local length = self.length
-  if length >= 0 then length = (length - index + count - 1) // count end
+  if length >= 0 then length = length > index and (length - index - 1) // count + 1 or 0 end
   return stage.choose(self, ("shard(%d, %d)"):format(count, index), length, function(ctx)
     local next_item, jump = self.open(ctx)
     local before = index -- of elements that are not ours

@@ -4,6 +4,7 @@
 -- gathered at once.  With a prefetch's queue (core.prefetch) a thread gathers them and reads the files: it gets positions and
 -- addresses, and never calls Lua.
 local core = require "kl.core"
+local errors = require "kl.errors"
 local tree = require "kl.tree"
 
 local rows = {}
@@ -21,6 +22,17 @@ function rows.open(path, dataset)
   return setmetatable({file = file, shape = shape, dtype = dtype, ndim = #shape}, RowFile)
 end
 
+---@class kl.data.Strings
+local Strings = {}
+
+--- A list of strings as an array of rows; its rows are fetched only.
+function rows.strings(what, list)
+  for i, text in ipairs(list) do
+    if type(text) ~= "string" then errors.fail("%s: string %d of a list is %s", what, i, errors.show(text)) end
+  end
+  return setmetatable({list = table.move(list, 1, #list, 1, {})}, Strings)
+end
+
 local function window(t, first, n)
   if getmetatable(t) == RowFile then return t.file:range(first - 1, n) end
   local starts, size = {first}, {n}
@@ -29,7 +41,10 @@ local function window(t, first, n)
 end
 
 local function row(structure, i)
-  return tree.map(function(t) return core.ops.squeeze(window(t, i, 1), 1) end, structure)
+  return tree.map(function(t)
+    if getmetatable(t) == Strings then return t.list[i] end
+    return core.ops.squeeze(window(t, i, 1), 1)
+  end, structure)
 end
 
 --- True if the positions are first, first + 1, ...

@@ -5,6 +5,7 @@ local errors = require "kl.errors"
 local rows = require "kl.data.rows"
 local stage = require "kl.data.stage"
 local tree = require "kl.tree"
+local values = require "kl.data.values"
 
 local Dataset = stage.Dataset
 
@@ -25,32 +26,33 @@ local function count_to(n)
   end
 end
 
-local function tensor_of(what, leaf)
-  local t = core.kind(leaf) == "tensor" and leaf or core.kind(leaf) == "variable" and leaf.value
-  if not t then errors.fail("%s: tensors expected, got %s", what, errors.show(leaf)) end
-  return t
-end
-
---- One element per row of the tensors (each argument may be a structure): from_tensor_slices(images, labels).
+--- One element per row of the tensors (each argument may be a structure): from_tensor_slices(images, labels).  A list of
+--- numbers is a tensor, of a list of strings each element has one.
 ---@return kl.data.Dataset
 function Dataset.from_tensor_slices(...)
-  local slices, n = {}, nil
+  local slices, n, has_strings = {}, nil, false
   if select("#", ...) == 0 then errors.fail("from_tensor_slices: at least one tensor expected") end
   for i = 1, select("#", ...) do
-    slices[i] = tree.map(function(leaf)
-      local t = tensor_of("from_tensor_slices", leaf)
-      if t.ndim == 0 then errors.fail("from_tensor_slices: a scalar has no rows") end
-      if n and t.shape[1] ~= n then
-        errors.fail("from_tensor_slices: the tensors have different numbers of rows: %d and %d", n, t.shape[1])
+    slices[i] = values.map(function(leaf)
+      local t, length
+      if values.is_strings(leaf) then
+        t, length, has_strings = rows.strings("from_tensor_slices", leaf), #leaf, true
+      else
+        t = values.tensor("from_tensor_slices", leaf)
+        if t.ndim == 0 then errors.fail("from_tensor_slices: a scalar has no rows") end
+        length = t.shape[1]
       end
-      n = t.shape[1]
+      if n and length ~= n then
+        errors.fail("from_tensor_slices: the tensors have different numbers of rows: %d and %d", n, length)
+      end
+      n = length
       return t
-    end, (select(i, ...)))
+    end, (select(i, ...)), true)
   end
   if not n then errors.fail("from_tensor_slices: at least one tensor expected, got an empty structure") end
   local by_row = rows.of(slices)
   return stage.new{text = ("from_tensor_slices(%d)"):format(n), length = n, open = count_to(n), fetch = by_row.fetch,
-    gather = by_row.gather, prepare_many = by_row.prepare_many}
+    gather = not has_strings and by_row.gather or nil, prepare_many = not has_strings and by_row.prepare_many or nil}
 end
 
 --- A data set of one element, these values: from_tensors(x, y).
@@ -60,9 +62,9 @@ function Dataset.from_tensors(...)
   if n == 0 then errors.fail("from_tensors: at least one value expected") end
   local element = {}
   for i = 1, n do
-    element[i] = tree.map(function(leaf)
+    element[i] = values.map(function(leaf)
       if type(leaf) == "number" or type(leaf) == "boolean" then return core.tensor(leaf) end
-      return tensor_of("from_tensors", leaf)
+      return type(leaf) == "string" and leaf or values.tensor("from_tensors", leaf)
     end, (select(i, ...)))
   end
   return stage.new{text = "from_tensors", length = 1, open = count_to(1),
@@ -82,8 +84,13 @@ function Dataset.range(...)
   args.check("range: 'stop'", stop, "integer")
   args.check("range: 'step'", step, "integer")
   if step == 0 then errors.fail("range: 'step' must not be 0") end
-  local n = step > 0 and (stop - start + step - 1) // step or (start - stop - step - 1) // -step
-  n = math.max(n, 0)
+  local n = 0
+  if step > 0 and start < stop or step < 0 and start > stop then
+    local from, to, by = start, stop, step
+    if step < 0 then from, to, by = stop, start, -step end
+    if from < 0 and to > math.maxinteger + from or by < 0 then errors.fail("range: there are more elements than integers") end
+    n = (to - from - 1) // by + 1
+  end
   local function at(i) return start + (i - 1) * step end
   return stage.new{text = ("range(%d, %d, %d)"):format(start, stop, step), length = n, open = count_to(n),
     fetch = function(i) return {core.tensor(at(i), "int64")} end,
@@ -100,8 +107,7 @@ local function to_tensors(what, given)
   if core.kind(given) == "variable" then return given.value end
   if type(given) == "number" or type(given) == "boolean" then return core.tensor(given) end
   if type(given) == "table" and getmetatable(given) == nil then
-    local first = tree.flatten(given)[1]
-    if tree.names(given) == nil and (type(first) == "number" or type(first) == "boolean") then return core.tensor(given) end
+    if values.is_array(given) then return core.tensor(given) end
     local result = {}
     for key, value in pairs(given) do result[key] = to_tensors(what, value) end
     return result
@@ -124,6 +130,7 @@ local function signature(element)
 end
 
 local function close_thread(thread)
+  if coroutine.status(thread) ~= "suspended" then return end
   local ok, message = coroutine.close(thread)
   if not ok then error(message, 0) end
 end
@@ -156,7 +163,7 @@ local function begin(f)
       if not given[1] then error(given[2], 0) end
       if coroutine.status(iterate) == "dead" and given.n == 1 then return nil end
       return table.unpack(given, 2, given.n)
-    end, function() if coroutine.status(iterate) == "suspended" then close_thread(iterate) end end
+    end, function() close_thread(iterate) end
   end
   if iterate == nil then return function() end end -- a body that yielded nothing
   local meta = type(iterate) ~= "function" and getmetatable(iterate)

@@ -123,6 +123,9 @@ local function collect(ds, owner, list, seen)
   return list
 end
 
+--- True if passes over it may differ: a stage in it draws.
+function stage.draws(ds) return #collect(ds, nil, {}, {}) > 0 end
+
 --- Begins a pass: draws its keys.
 ---@return table ctx, table[] drawn # {key, count} per stage that draws
 function stage.draw(ds)
