@@ -65,6 +65,76 @@ describe("a running fit", function()
   end)
 end)
 
+--- Two inputs and two outputs.
+local function model_of_two(options)
+  kl.set_seed(3)
+  local a, b = kl.Input{4, name = "a"}, kl.Input{3, name = "b"}
+  local hidden = layers.Dense{8, activation = "relu"}(layers.Concatenate{}{a, b})
+  local model = kl.Model{inputs = {a, b}, outputs = {layers.Dense{1, activation = "sigmoid", name = "p"}(hidden),
+    layers.Dense{3, activation = "softmax", name = "q"}(hidden)}}
+  options.optimizer = options.optimizer or "adam"
+  model:compile(options)
+  return model
+end
+
+local xs = {a = kl.random.normal{320, 4}, b = kl.random.normal{320, 3}}
+local ys = {p = kl.random.uniform{320, 1}, q = kl.one_hot(kl.random.randint({320}, 0, 3), 3)}
+local two_losses = {p = "mse", q = "categorical_crossentropy"}
+local M, C = kl.metrics, kl.callbacks
+
+--- {what is compiled, further options of fit, what else is done}
+local cases = {
+  ["two losses"] = {{loss = two_losses, loss_weights = {p = 0.5}}},
+  ["a loss for one output"] = {{loss = {q = "mse"}}, {y = {q = ys.q}}},
+  ["weights per output"] = {{loss = "mse", weighted_metrics = {{"mae"}, {"acc"}}}, {sample_weight = {p = kl.random.uniform{320}}}},
+  ["a schedule and clipping"] = {{loss = "mse", optimizer = kl.optimizers.Adam{
+    kl.optimizers.schedules.CosineDecay{0.1, 100}, clipnorm = 1.0}}},
+  ["metrics of many kinds"] = {{loss = two_losses, metrics = {
+    p = {"mae", M.R2Score{}, M.RootMeanSquaredError{}, M.BinaryAccuracy{}, M.AUC{num_thresholds = 20}, M.PrecisionAtRecall{0.5},
+      M.PearsonCorrelation{}, M.CosineSimilarity{}, M.MeanAbsolutePercentageError{}},
+    q = {"accuracy", M.F1Score{average = "macro"}, M.Precision{}, M.TopKCategoricalAccuracy{2}, M.OneHotMeanIoU{3}, M.KLDivergence{}}}}},
+  ["many callbacks"] = {{loss = two_losses, metrics = {q = "acc"}}, {callbacks = function() return {
+    C.EarlyStopping{monitor = "q_acc", restore_best_weights = true}, C.TerminateOnNaN{}, C.ReduceLROnPlateau{monitor = "p_loss"},
+    C.LearningRateScheduler{function(_, rate) return rate * 0.9 end}, C.LambdaCallback{on_epoch_end = function() end}} end}},
+}
+
+describe("a running fit of a model with two outputs", function()
+  for name, case in pairs(cases) do
+    it("takes nothing from step 4 on, holds the same after every step, and makes no plan: " .. name, function()
+      local model, list = model_of_two(case[1]), {}
+      local given = {x = xs, y = ys, batch_size = 16, verbose = 0, callbacks = {}}
+      for k, v in pairs(case[2] or {}) do given[k] = type(v) == "function" and v() or v end
+      table.insert(given.callbacks, {on_train_batch_end = function()
+        list[#list + 1] = {stats()}
+        table.insert(list[#list], kl.plans().misses)
+      end})
+      collectgarbage()
+      model:fit(given)
+      assert.equal(20, #list)
+      for i = 5, 20 do
+        assert.equal(list[4][1], list[i][1], "blocks from the system at step " .. i)
+        assert(list[i][2] <= list[4][2], "live bytes at step " .. i)
+        assert.equal(list[4][4], list[i][4], "plans at step " .. i)
+      end
+      assert.truthy(rawget(model, "_replays").snapshot) -- all of it is kl's own
+    end)
+  end
+
+  it("leaves nothing as large as the data behind at the end of an epoch", function()
+    local model, live = model_of_two{loss = "mse"}, {}
+    local n = 16000
+    local x_many = {a = kl.random.normal{n, 4}, b = kl.random.normal{n, 3}}
+    local y_many = {p = kl.random.uniform{n, 1}, q = kl.zeros{n, 3}}
+    collectgarbage()
+    collectgarbage("stop")
+    local ok, message = pcall(model.fit, model, {x_many, y_many, batch_size = 1000, epochs = 4, verbose = 0,
+      callbacks = {on_epoch_end = function() live[#live + 1] = select(2, stats()) end}})
+    collectgarbage("restart")
+    assert(ok, message)
+    assert(live[4] - live[1] < 4 * n, live[4] - live[1]) -- an order of the samples is 4 bytes for each
+  end)
+end)
+
 describe("what a step returns", function()
   it("comes from what the collector has freed", function()
     local v, t = kl.Variable(kl.ones{100}), kl.ones{100}

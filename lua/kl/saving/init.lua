@@ -1,6 +1,7 @@
 -- Saving and loading models and weights.  Every file is made in memory, written beside its target and renamed.
 local core = require "kl.core"
 local args = require "kl.args"
+local compile_config = require "kl.saving.compile_config"
 local errors = require "kl.errors"
 local legacy = require "kl.saving.legacy"
 local model_config = require "kl.saving.model_config"
@@ -55,7 +56,7 @@ function saving.save_model(model, path, options)
     return
   end
   local object = model_config.object(model)
-  object.compile_config = model_config.compile_config(model)
+  object.compile_config = compile_config.of(model)
   core.io.zip_write(path, {
     {"metadata.json", core.json.encode{keras_version = version.keras, date_saved = date(), kl_version = version.kl}},
     {"config.json", core.json.encode(object)},
@@ -147,7 +148,7 @@ function saving.load_model(path, options)
     local model = serialize.named(path, model_config.read, object)
     local compiled = o.compile and object.compile_config
     if type(compiled) == "table" and next(compiled) ~= nil then -- Keras writes {} for a model that is not compiled
-      serialize.named(path, model_config.compile, model, compiled)
+      serialize.named(path, compile_config.compile, model, compiled)
     end
     local file <close> = open_inner(zip, path)
     weights.read(file, model, {path = path})

@@ -1,11 +1,13 @@
 -- The `.h5` layout of whole models (formats 3.6), as kl writes it: fixed-length strings only, and a manifest.
 local core = require "kl.core"
+local compile_config = require "kl.saving.compile_config"
 local errors = require "kl.errors"
 local model_config = require "kl.saving.model_config"
 local serialize = require "kl.saving.serialize"
 local weights = require "kl.saving.weights"
 
 local legacy = {}
+local null = core.json.null
 
 -- The weights of the model itself.
 local OWN = "/model_weights/top_level_model_weights"
@@ -13,6 +15,27 @@ local OWN = "/model_weights/top_level_model_weights"
 -- Keras finds no loss by its short name when it reads an .h5, not even of its own.
 local long_names = {mse = "mean_squared_error", MSE = "mean_squared_error", mae = "mean_absolute_error",
   MAE = "mean_absolute_error", bce = "binary_crossentropy", BCE = "binary_crossentropy"}
+
+local function with_long_names(loss)
+  if type(loss) ~= "table" or loss.class_name then return long_names[loss] or loss end
+  local result = {}
+  for key, part in pairs(loss) do result[key] = part == null and null or with_long_names(part) end
+  return #loss > 0 and core.json.array(result) or result
+end
+
+--- Metrics by name as objects of that name: Keras finds the short ones no more than losses'.
+local function with_objects(metrics)
+  if metrics == null then return null end
+  if type(metrics) == "string" then
+    local lower = metrics:lower()
+    if lower == "accuracy" or lower == "acc" then return metrics end -- what that means is found out later
+    return serialize.object(require "kl.metrics".get(metrics))
+  end
+  if type(metrics) ~= "table" or metrics.class_name then return metrics end
+  local result = {}
+  for key, part in pairs(metrics) do result[key] = with_objects(part) end
+  return core.json.is_array(metrics) and core.json.array(result) or result
+end
 
 --- The flat form of layer objects: {class_name, config}, in graphs with name and inbound_nodes.
 local function flat(object)
@@ -75,11 +98,12 @@ function legacy.write(writer, model)
   writer:attribute("/", "model_config", core.json.encode(flat(object)))
   writer:attribute("/", "keras_version", require "kl.version".keras)
   writer:attribute("/", "backend", "kl")
-  local compiled = model_config.compile_config(model)
+  local compiled = compile_config.of(model)
   if compiled then
     local optimizer = compiled.optimizer
     compiled.optimizer = nil
-    compiled.loss = long_names[compiled.loss] or compiled.loss
+    compiled.loss = with_long_names(compiled.loss)
+    compiled.metrics, compiled.weighted_metrics = with_objects(compiled.metrics), with_objects(compiled.weighted_metrics)
     if optimizer ~= core.json.null then
       compiled.optimizer_config = {class_name = optimizer.class_name, config = optimizer.config,
         registered_name = optimizer.module == "custom" and optimizer.registered_name or nil}
@@ -204,7 +228,7 @@ function legacy.read(file, path, compile)
   local training = compile and config("training_config")
   if training then
     training.optimizer = training.optimizer_config
-    serialize.named(path, model_config.compile, model, training)
+    serialize.named(path, compile_config.compile, model, training)
     legacy.read_optimizer(file, model, path)
   end
   return model

@@ -171,7 +171,11 @@ function ArraySource:open(epoch)
   local whole = self.shuffle and self.shuffle ~= "batch" and new_order(self.n)
   local step = 0
   return function()
-    if step == self.steps then return nil end
+    if step == self.steps then
+      if whole then whole:free() end -- as long as the data: not left to the collector
+      whole = false
+      return nil
+    end
     step = step + 1
     local first = (step - 1) * self.batch_size + 1
     local count = math.min(self.batch_size, self.n - first + 1)

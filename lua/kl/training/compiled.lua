@@ -14,6 +14,7 @@ local compiled = {}
 
 --- One thing, not a list or table of things: objects, functions, names, configs.
 local function is_one(value) return tree.is_leaf(value) or value.class_name ~= nil end
+compiled.is_one = is_one
 
 local function map(given, f)
   if given == nil then return nil end
