@@ -139,11 +139,11 @@ describe("from_csv", function()
     assert.is_true(kl.isnan(ds:collect()[1][1]):totable()[2])
     local named = Dataset.from_csv(file, {label_name = "label", by_column = true})
     assert.same({"z", "age", "a, quoted", "date", "m"}, named.feature_names)
-    local x, y = table.unpack(named:collect()[1])
-    assert.same({'Paris, "FR"\nsecond line', "2024-01-01", 1, 1}, {x["a, quoted"], x.date, x.z:item(), y:item()})
+    local row, label = table.unpack(named:collect()[1])
+    assert.same({'Paris, "FR"\nsecond line', "2024-01-01", 1, 1}, {row["a, quoted"], row.date, row.z:item(), label:item()})
     local _, order = kl.load(file)
     assert.same({"z", "age", "a, quoted", "date", "m", "label"}, order)
-    local lengths = named:map(function(row, label) return #row.date, label end):batch(2):collect()[1][1]
+    local lengths = named:map(function(r, l) return #r.date, l end):batch(2):collect()[1][1]
     assert.same({10, 10}, lengths:totable())
     for _, case in ipairs{
       {{label_name = "lable"}, "no column lable for the label; did you mean 'label'"},
