@@ -128,6 +128,34 @@ describe("from_csv", function()
     assert.same({0.5, 1, "int64"}, {a.weight:item(), a.size:item(), a.size.dtype})
   end)
 
+  it("keeps the order of the file, has missing numbers as NaN, and text and dates by column", function()
+    local file = os.tmpname() .. ".csv"
+    local out = assert(io.open(file, "w"))
+    out:write('z,age,"a, quoted",date,m,label\n1,,"Paris, ""FR""\nsecond line",2024-01-01,3,1\n4,5,K\u{f6}ln,2024-01-02,6,0\n')
+    out:close()
+    local ds = Dataset.from_csv(file, {label_name = "label", select_columns = {"z", "age", "m"}})
+    assert.same({"z", "age", "m"}, ds.feature_names)
+    assert.same({4, 5, 6}, ds:collect()[2][1]:totable())
+    assert.is_true(kl.isnan(ds:collect()[1][1]):totable()[2])
+    local named = Dataset.from_csv(file, {label_name = "label", by_column = true})
+    assert.same({"z", "age", "a, quoted", "date", "m"}, named.feature_names)
+    local row, label = table.unpack(named:collect()[1])
+    assert.same({'Paris, "FR"\nsecond line', "2024-01-01", 1, 1}, {row["a, quoted"], row.date, row.z:item(), label:item()})
+    local _, order = kl.load(file)
+    assert.same({"z", "age", "a, quoted", "date", "m", "label"}, order)
+    local lengths = named:map(function(r, l) return #r.date, l end):batch(2):collect()[1][1]
+    assert.same({10, 10}, lengths:totable())
+    for _, case in ipairs{
+      {{label_name = "lable"}, "no column lable for the label; did you mean 'label'"},
+      {{label_name = "label"}, 'column a, quoted is text %("Paris.- in row 1%).-take by_column'},
+    } do
+      local ok, message = pcall(Dataset.from_csv, file, case[1])
+      assert.is_false(ok)
+      assert.matches(case[2], message)
+    end
+    os.remove(file)
+  end)
+
   it("counts columns from 1 where there is no header", function()
     local ds = Dataset.from_csv(path("plain.csv"), {label_name = 2, header = false, separator = ";", batch_size = 9})
     local a, b = table.unpack(ds:iterator():next())

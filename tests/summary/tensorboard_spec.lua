@@ -59,6 +59,24 @@ describe("callbacks.TensorBoard", function()
     end
   end)
 
+  it("writes as `every` says, by the rule of all callbacks, and goes on in its rhythm", function()
+    for _, case in ipairs{
+      {{steps = 1}, {1, 2, 3, 4}, {0, 1}}, {{steps = 3}, {3}, {0, 1}}, {{epochs = 2}, {}, {1}}, {{epochs = 1}, {}, {0, 1}},
+      {{minutes = 1e-9}, {1, 2, 3, 4}, {0, 1}}, {{minutes = 60}, {}, {0, 1}},
+    } do
+      fit(training.line(1), callback{every = case[1]})
+      assert.same(case[2], steps("train", "batch_loss"))
+      assert.same(case[3], steps("train", "epoch_loss"))
+      remove()
+    end
+    local model = training.line(1)
+    fit(model, callback{every = {steps = 3}}) -- 4 steps
+    fit(model, callback{every = {steps = 3}}, {initial_epoch = 2, epochs = 4})
+    assert.same({3, 6}, steps("train", "batch_loss"))
+    raises(function() kl.callbacks.TensorBoard{every = {steps = 2}, update_freq = 3} end, "'update_freq' and 'every' say the same")
+    raises(function() kl.callbacks.TensorBoard{every = {setps = 2}} end, "did you mean 'steps'")
+  end)
+
   it("goes on in a second fit, and where initial_epoch says", function()
     local model, tb = training.line(1), callback{update_freq = "batch"}
     fit(model, tb)
@@ -96,6 +114,7 @@ describe("callbacks.TensorBoard", function()
     for _, freq in ipairs{"epoch", "batch", 2} do
       for _, eager in ipairs{false, true} do
         assert.equal(plain, train({callback{update_freq = freq, histogram_freq = 1}}, {run_eagerly = eager}))
+        assert.equal(plain, train({callback{every = {steps = 3}, histogram_freq = 1}}, {run_eagerly = eager}))
       end
     end
     assert.is_false(kl.callbacks.List(training.line(1), {callback()}, {verbose = 0}):runs_user_code())

@@ -39,6 +39,12 @@ function Every:init(what, given)
   self.seen = 0 -- steps since it was last due, or seconds before `since`
 end
 
+--- From here on it is due as if `steps` training steps had been counted from the beginning: a run that goes on keeps its rhythm.
+---@param steps integer
+function Every:align(steps)
+  if self.unit == "steps" then self.seen = steps % self.count end
+end
+
 --- Starts the clock anew; what was counted stays.
 function Every:begin() rawset(self, "since", core.clock()) end
 

@@ -8,6 +8,7 @@ local args = require "kl.args"
 local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 local ops = require "kl.ops"
+local Every = require "kl.callbacks.every"
 local summary = require "kl.summary"
 
 ---@class kl.callbacks.TensorBoard: kl.callbacks.Callback
@@ -15,8 +16,8 @@ local TensorBoard = require "kl.callbacks.callback":extend("TensorBoard")
 TensorBoard.takes_scalars = true -- they are read here, when they are written
 
 local params = args.params{{"log_dir", "logs"}, {"histogram_freq", 0}, {"write_graph", true}, {"write_images", false},
-  {"write_steps_per_second", false}, {"update_freq", "epoch"}, {"profile_batch", 0}, {"embeddings_freq", 0},
-  {"embeddings_metadata"}}
+  {"write_steps_per_second", false}, {"update_freq"}, {"profile_batch", 0}, {"embeddings_freq", 0},
+  {"embeddings_metadata"}, {"every"}}
 
 --- The first and the last batch to be profiled, from 1; nothing for 0.
 local function read_profile_batch(given)
@@ -39,7 +40,8 @@ end
 --- Options: log_dir = "logs" (runs: `train` and `validation` in it), histogram_freq = 0 (epochs between histograms of the
 --- weights), write_graph = true, write_images = false (of the weights, with their histograms), write_steps_per_second = false,
 --- update_freq = "epoch" ("batch", or a number n: also the results of each, or each n-th, batch), profile_batch = 0 (a batch of
---- each fit, or the first and the last: a Chrome trace beside the event files).
+--- each fit, or the first and the last: a Chrome trace beside the event files).  Instead of update_freq: every = {steps = 500} or
+--- {minutes = 1}, also the results of a batch that often; {epochs = n}, those of epochs n, 2n, ... only.
 function TensorBoard:init(given)
   local o = args.read("TensorBoard", params, given)
   args.check_kinds("TensorBoard", params, {write_graph = o.write_graph, write_images = o.write_images,
@@ -47,9 +49,10 @@ function TensorBoard:init(given)
   args.check("TensorBoard: 'log_dir'", o.log_dir, "string")
   if o.log_dir == "" then errors.fail("TensorBoard: 'log_dir' must be the name of a folder, got the string \"\"") end
   args.check("TensorBoard: 'histogram_freq'", o.histogram_freq, "integer", 0)
-  if o.update_freq ~= "epoch" and o.update_freq ~= "batch" and (math.type(o.update_freq) ~= "integer" or o.update_freq < 1) then
+  local freq = o.update_freq
+  if freq ~= nil and freq ~= "epoch" and freq ~= "batch" and (math.type(freq) ~= "integer" or freq < 1) then
     errors.fail("TensorBoard: 'update_freq' must be \"epoch\", \"batch\" or a number of batches >= 1, got %s",
-      errors.show(o.update_freq))
+      errors.show(freq))
   end
   if o.embeddings_freq ~= 0 or o.embeddings_metadata ~= nil then
     errors.fail("TensorBoard: embeddings are not written: 'embeddings_freq' can only be 0, and 'embeddings_metadata' nil")
@@ -57,7 +60,10 @@ function TensorBoard:init(given)
   for _, name in ipairs{"log_dir", "histogram_freq", "write_graph", "write_images", "write_steps_per_second"} do
     self[name] = o[name]
   end
-  self.update_freq = o.update_freq == "batch" and 1 or o.update_freq
+  if freq ~= nil and o.every ~= nil then
+    errors.fail("TensorBoard: 'update_freq' and 'every' say the same: give one of them")
+  end
+  self.schedule = Every.from("TensorBoard", freq == "batch" and 1 or freq, o.every)
   self._profile_first, self._profile_last = read_profile_batch(o.profile_batch)
   self._writers = {}
   self._batches = setmetatable({}, {__mode = "k"}) -- batches seen of each model, for one without an optimizer
@@ -76,7 +82,7 @@ end
 function TensorBoard:_start_step(run)
   local from = self._from
   if not from or from.epoch == 0 and from.batch > 0 then return nil end -- a model that goes on, nobody says from which epoch
-  if from.epoch == 0 or run == "train" and self.update_freq == "epoch" then return from.epoch end
+  if from.epoch == 0 or run == "train" and self.schedule.unit == "epochs" then return from.epoch end
   return math.max(from.epoch, from.batch + 1) -- steps of batches and of epochs in one run: nothing that stays valid is dropped
 end
 
@@ -133,6 +139,7 @@ end
 function TensorBoard:on_train_begin()
   self.training, self._from = true, nil
   self._fit_batches = 0
+  if self.schedule.unit == "minutes" then self.schedule:begin() end
   self._graph_due = self.write_graph and self._graph_of ~= self.model -- once: readers keep one graph of a run
 end
 
@@ -142,13 +149,12 @@ function TensorBoard:on_epoch_begin(epoch)
     local done = epoch > 1 and epoch - 1 or model._epochs_trained
     self._from = {epoch = done, shift = done - (epoch - 1), batch = math.max(iterations_of(model) or 0, self._batches[model] or 0)}
     self._batches[model] = self._from.batch
+    self.schedule:align(self._from.batch)
     self:_writer("train") -- a folder that cannot be written is known before the first step
     self:_write_graph()
   end
   self._epoch_clock, self._epoch_batches = core.clock(), self._fit_batches
 end
-
-function TensorBoard:_is_due(step) return self.update_freq ~= "epoch" and step % self.update_freq == 0 end
 
 function TensorBoard:_end_default()
   if self._default then self._default:close() end
@@ -161,10 +167,11 @@ function TensorBoard:on_train_batch_begin()
     self._profile = require "kl.profile"{print = false,
       trace = ("%s/train/profile_batch_%d-%d.trace.json"):format(self.log_dir, self._profile_first, self._profile_last)}
   end
-  if self.update_freq == "epoch" then return end
+  if self.schedule.unit == "epochs" then return end
   local step = self._batches[self.model] + 1
+  self._due = self.schedule:after_step()
   -- what a train_step of the user's gives to kl.summary.scalar goes here, at this step
-  self._default = summary._push(self:_is_due(step) and self:_writer("train"), step)
+  self._default = summary._push(self._due and self:_writer("train"), step)
   if self.write_steps_per_second then self._batch_clock = core.clock() end
 end
 
@@ -177,9 +184,9 @@ function TensorBoard:on_train_batch_end(_, scalars)
   local step = self._batches[self.model] + 1
   self._batches[self.model] = step
   if self._profile_last == self._fit_batches then self:_stop_profile() end
-  if self.update_freq == "epoch" then return end
+  if self.schedule.unit == "epochs" then return end
   self:_end_default()
-  if not self:_is_due(step) then return end
+  if not self._due then return end
   local writer = self:_writer("train")
   if self.write_steps_per_second then
     write_scalar(writer, "batch_steps_per_second", 1 / math.max(core.clock() - self._batch_clock, 1e-9), step)
@@ -264,7 +271,7 @@ end
 function TensorBoard:on_epoch_end(epoch, numbers)
   local step = epoch - 1 + self._from.shift
   self:_write_graph()
-  self:_write_results(step, numbers)
+  if self.schedule.unit ~= "epochs" or self.schedule:after_epoch(epoch) then self:_write_results(step, numbers) end
   if self.histogram_freq > 0 and step % self.histogram_freq == 0 then self:_write_weights(step) end
   self:_flush()
 end

@@ -54,15 +54,20 @@ function Dataset.from_file(...)
     gather = by_row.gather, prepare_many = by_row.prepare_many}
 end
 
+local function has(list, value)
+  for _, entry in ipairs(list) do
+    if entry == value then return true end
+  end
+  return false
+end
+
 -- Columns of a CSV file, as {name, value} in their order; value is a tensor (n) or a list of strings.
 local function read_columns(path, o)
   local names = o.select_columns and {table.unpack(o.select_columns)} or nil
   if names and o.label_name ~= nil then
-    local has = false
-    for _, name in ipairs(names) do has = has or name == o.label_name end
-    if not has then names[#names + 1] = o.label_name end
+    if not has(names, o.label_name) then names[#names + 1] = o.label_name end
   end
-  local loaded = require "kl.files".load(path, {header = o.header, separator = o.separator, columns = names})
+  local loaded, order = require "kl.files".load(path, {header = o.header, separator = o.separator, columns = names})
   local columns = {}
   if core.kind(loaded) then -- no header, numbers only
     for i = 1, loaded.shape[2] do
@@ -71,12 +76,7 @@ local function read_columns(path, o)
   elseif #loaded > 0 then
     for i, value in ipairs(loaded) do columns[i] = {names and names[i] or i, value} end
   else
-    if not names then
-      names = {}
-      for name in pairs(loaded) do names[#names + 1] = name end
-      table.sort(names)
-    end
-    for i, name in ipairs(names) do columns[i] = {name, loaded[name]} end
+    for i, which in ipairs(order) do columns[i] = {which, loaded[which]} end
   end
   return columns
 end
@@ -99,8 +99,9 @@ end
 local csv_params = args.params{{"label_name"}, {"select_columns"}, {"header"}, {"separator"}, {"by_column", false}, {"batch_size"}}
 
 --- The rows of a CSV file, which is read at once: (features) or (features, label).  Features are one float32 tensor of all other
---- columns, in sorted order of their names unless select_columns says another, or with by_column a table of tensors by name, of
---- their own dtypes.
+--- columns, in the order of the file unless select_columns says another, or with by_column a table of tensors by name, of their
+--- own dtypes; a column of text is then a string in each element.  Empty fields of numbers are NaN.  The data set's feature_names
+--- has the columns of the features.
 ---@param path string
 ---@param options? table # label_name: the label's column, a name or, without header, a number from 1; text labels become int32
 ---                      # (the data set's class_names has their sorted names); select_columns: a list of names or numbers;
@@ -113,29 +114,35 @@ function Dataset.from_csv(path, options)
   if o.batch_size ~= nil then args.check("from_csv: 'batch_size'", o.batch_size, "integer", 1) end
   if o.select_columns ~= nil then args.check("from_csv: 'select_columns'", o.select_columns, "table") end
   local columns = read_columns(path, o)
-  local features, by_name, label, class_names, known = {}, {}, nil, nil, {}
+  local features, by_name, label, class_names, known, used = {}, {}, nil, nil, {}, {}
+  for i, column in ipairs(columns) do known[i] = tostring(column[1]) end
+  if o.label_name ~= nil and not has(known, tostring(o.label_name)) then
+    errors.fail("from_csv: %s: no column %s for the label%s (columns: %s)", path, tostring(o.label_name),
+      errors.nearest(o.label_name, known), table.concat(known, ", "))
+  end
   for _, column in ipairs(columns) do
     local name, value = column[1], column[2]
-    known[#known + 1] = tostring(name)
     if name == o.label_name then
       label = value
       if not core.kind(value) then label, class_names = classes_of(value) end
-    elseif not core.kind(value) then
-      errors.fail("from_csv: %s: column %s is text: a tensor needs numbers; leave it out by select_columns", path, tostring(name))
+    elseif not core.kind(value) and not o.by_column then
+      local at = 1
+      while value[at] and (tonumber(value[at]) or value[at] == "") do at = at + 1 end
+      errors.fail("from_csv: %s: column %s is text (%q in row %d): a tensor needs numbers; leave it out by select_columns, or take "
+        .. "by_column", path, tostring(name), value[at] or "", at)
     elseif o.by_column then
+      used[#used + 1] = name
       by_name[type(name) == "string" and name or "column_" .. name] = value
     else
+      used[#used + 1] = name
       features[#features + 1] = core.ops.cast(value, "float32")
     end
-  end
-  if o.label_name ~= nil and label == nil then
-    errors.fail("from_csv: %s: no column %s for the label%s (columns: %s)", path, tostring(o.label_name),
-      errors.nearest(o.label_name, known), table.concat(known, ", "))
   end
   if #features == 0 and next(by_name) == nil then errors.fail("from_csv: %s: no columns are left for features", path) end
   local x = o.by_column and by_name or ops.stack(features, 2)
   local ds = label and Dataset.from_tensor_slices(x, label) or Dataset.from_tensor_slices(x)
   if o.batch_size then ds = ds:batch(o.batch_size) end
+  rawset(ds, "feature_names", used)
   if class_names then rawset(ds, "class_names", class_names) end
   return ds
 end

@@ -84,14 +84,15 @@ local function read(path, options)
     if type(dtype) == "table" then errors.fail("%s: one dtype expected for a matrix, got a table", path) end
     return file:tensor(list, first, dtype and check_dtype(path, dtype) or integers and rows > first and "int64" or "float32", nan)
   end
-  local result = {}
+  local result, order = {}, names and {}
   for at, i in ipairs(list) do
     local name = names and names[i] or at
+    if order then order[at] = name end
     local own = dtype
     if type(dtype) == "table" then own = dtype[name] end
     result[name] = read_column(path, file, i, first, own, nan)
   end
-  return result
+  return result, order
 end
 
 local function quoted(text, separator)
@@ -101,7 +102,19 @@ local function quoted(text, separator)
   return text
 end
 
+--- A list of numbers, or rows of them, as a tensor; all else as it is.
+local function array(value)
+  local first = value
+  while type(first) == "table" and not getmetatable(first) do first = first[1] end
+  if type(value) == "table" and not getmetatable(value) and (type(first) == "number" or type(first) == "boolean") then
+    return core.tensor(value)
+  end
+  return value
+end
+csv.array = array
+
 local function column_text(what, value, separator)
+  value = array(value)
   if type(value) == "table" and not getmetatable(value) then
     local list = {}
     for i, text in ipairs(value) do
@@ -120,6 +133,7 @@ local function write(path, value, options)
   local separator = options.separator or path:lower():find("%.tsv$") and "\t" or ","
   if #separator ~= 1 or separator:find('["\r\n]') then errors.fail("%s: separator: one byte that is no quote expected", what) end
   local names, columns = nil, {}
+  value = array(value)
   if core.kind(value) then
     local shape = value.shape
     if #shape < 1 or #shape > 2 then errors.fail("%s: a tensor of one or two axes expected, got shape %s", what, core.shape_text(value)) end

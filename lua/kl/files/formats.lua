@@ -11,23 +11,24 @@ local formats = {}
 local function is_tensor(value) return core.kind(value) ~= nil end
 
 local function check_tensor(what, value)
+  value = csv.array(value)
   if not is_tensor(value) then errors.fail("%s: a tensor expected, got %s", what, errors.show(value)) end
   return value
 end
 
---- The names of a table of tensors, sorted.
+--- The names of a table of tensors, sorted, and the tensors by name.
 local function check_table(what, value)
   if type(value) ~= "table" or getmetatable(value) then
     errors.fail("%s: a table of tensors by name expected, got %s", what, errors.show(value))
   end
-  local names = {}
+  local names, tensors = {}, {}
   for name, tensor in pairs(value) do
     if type(name) ~= "string" then errors.fail("%s: names (strings) expected as keys, got %s", what, errors.show(name)) end
-    check_tensor(("%s: '%s'"):format(what, name), tensor)
+    tensors[name] = check_tensor(("%s: '%s'"):format(what, name), tensor)
     names[#names + 1] = name
   end
   table.sort(names)
-  return names
+  return names, tensors
 end
 
 formats.npy = {
@@ -48,8 +49,9 @@ formats.npz = {
   end,
   write = function(path, value)
     local entries = {}
-    for i, name in ipairs(check_table("kl.save: " .. path, value)) do
-      entries[i] = {name .. ".npy", io_.encode_npy(value[name])}
+    local names, tensors = check_table("kl.save: " .. path, value)
+    for i, name in ipairs(names) do
+      entries[i] = {name .. ".npy", io_.encode_npy(tensors[name])}
     end
     io_.zip_write(path, entries)
   end,
@@ -58,7 +60,10 @@ formats.npz = {
 formats.safetensors = {
   options = {metadata = "table"},
   read = safetensors.read,
-  write = function(path, value, options) safetensors.write(path, value, check_table("kl.save: " .. path, value), options) end,
+  write = function(path, value, options)
+    local names, tensors = check_table("kl.save: " .. path, value)
+    safetensors.write(path, tensors, names, options)
+  end,
 }
 
 local function read_group(file, path)

@@ -84,7 +84,8 @@ end
 --- result); `.h5` nested tables of tensors, or one with `dataset = "/path"`; `.csv` and `.tsv` see below; `.png` and `.jpg` uint8
 --- of (height, width, channels); `.idx` and `-ubyte`, also with `.gz`, a tensor.
 --- Types that kl does not have become the next wider one (int8 int32, uint16 int32, float16 float32, ...).
---- CSV: with a header a table by column name of tensors (n) and, for text, lists of strings; without one a tensor (n, columns), or
+--- CSV: with a header a table by column name of tensors (n) and, for text, lists of strings (and as a second result the names in
+--- their order); without one a tensor (n, columns), or
 --- a list of columns if there is text.  Whole numbers become int64, others float32.
 --- Options: `max_bytes` (npz, idx, images: what may be unpacked); `dataset`, `compressed` (h5); `channels` (images); `header`
 --- (true, false), `separator`, `columns` (names or numbers from 1), `dtype` (one, or by column), `empty` ("nan", "error"),
@@ -101,7 +102,7 @@ end
 --- Writes a file of arrays, by the end of its name, as kl.load reads it: whole or not at all.
 --- A tensor for `.npy`, idx and images; a table of tensors by name for `.npz` and `.safetensors`; both, and nested tables, for
 --- `.h5` (a tensor alone becomes the dataset "data", or `dataset`); a tensor of one or two axes or a table of columns by name for
---- `.csv`.
+--- `.csv`.  A list of numbers counts as a tensor.
 --- Options: `metadata` (safetensors: strings by name), `dataset` (h5), `compression` (png, 0 to 9), `quality` (jpg, 1 to 100; 95),
 --- `header` (csv: false, or names for a tensor), `columns` (csv: which, in which order), `separator`.
 ---@param path string
