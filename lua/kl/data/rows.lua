@@ -21,7 +21,9 @@ function rows.open(path, dataset)
   return setmetatable({file = file, shape = shape, dtype = dtype, ndim = #shape}, RowFile)
 end
 
-local function window(t, first, n)
+--- n rows of an array from row `first` (from 1) on: of a tensor a view.
+---@return kl.Tensor # (n, ...)
+function rows.window(t, first, n)
   if getmetatable(t) == RowFile then return t.file:range(first - 1, n) end
   local starts, size = {first}, {n}
   for axis = 2, t.ndim do starts[axis], size[axis] = 1, -1 end
@@ -29,7 +31,7 @@ local function window(t, first, n)
 end
 
 local function row(structure, i)
-  return tree.map(function(t) return core.ops.squeeze(window(t, i, 1), 1) end, structure)
+  return tree.map(function(t) return core.ops.squeeze(rows.window(t, i, 1), 1) end, structure)
 end
 
 --- True if the positions are first, first + 1, ...
@@ -64,7 +66,7 @@ function rows.of(slices)
     local batch = {}
     for k, structure in ipairs(slices) do
       batch[k] = tree.map(function(t)
-        if run then return window(t, positions[1], #positions) end
+        if run then return rows.window(t, positions[1], #positions) end
         if getmetatable(t) == RowFile then return t.file:gather(at) end
         return core.ops.take(t, at, 1)
       end, structure)
