@@ -1,18 +1,20 @@
--- Files that callbacks write: their folders, whether they are there.
+-- Names of files: whether something is there, and the folder that a file is to lie in.
 local core = require "kl.core"
 
-local files = {}
+local paths = {}
 
---- Makes the folder that a file is to lie in.
-function files.make_parent(path)
+--- Makes the folder that a file is to lie in, and those above it, where they are missing.
+---@param path string
+function paths.make_parent(path)
   local folder = path:match("^(.+)/[^/]*$")
   if folder then core.io.make_folder(folder) end
 end
 
----@return boolean # true if something can be opened under that name
-function files.exists(path)
+---@param path string
+---@return boolean # true if something can be opened for reading under that name
+function paths.exists(path)
   local file <close> = io.open(path, "rb")
   return file ~= nil
 end
 
-return files
+return paths
