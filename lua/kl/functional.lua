@@ -222,7 +222,7 @@ function Graph:calls_by_layer()
   return calls
 end
 
---- The symbolic tensors a node of this graph (an origin) is made from, in their order.
+--- The symbolic tensors a node of a graph (an origin) is made from, in their order; and those in structures.
 functional.needs, functional.symbols = needs, symbols
 
 --- Names of the inputs: those of their layers.
