@@ -66,7 +66,7 @@ end
 
 --- Rows [first, first + count) of every tensor, as views.
 local function windows(structure, first, count)
-  return tree.map(function(t) return rows.window(t, first, count) end, structure)
+  return tree.map(function(t) return t and rows.window(t, first, count) end, structure)
 end
 
 local function gather(structure, at)
