@@ -139,6 +139,34 @@ local checks = {
   table = function(v) return type(v) == "table" end,
 }
 
+--- Raises unless value is one of a list.
+---@param what string # "plot_model: 'rankdir'"
+---@param list any[]  # strings, true or false
+---@return any # value
+function args.choice(what, value, list)
+  local shown, names = {}, {}
+  for i, allowed in ipairs(list) do
+    if value == allowed then return value end
+    shown[i] = type(allowed) == "string" and ("%q"):format(allowed) or tostring(allowed)
+    if type(allowed) == "string" then names[#names + 1] = allowed end
+  end
+  errors.fail("%s must be one of %s, got %s%s", what, table.concat(shown, ", "), errors.show(value),
+    type(value) == "string" and errors.nearest(value, names) or "")
+end
+
+--- What f(first, {options}) was given as the one table of f{first, options}; `first` itself may be that table.
+---@param what string # "plot_model", for messages
+---@return any
+function args.joined(what, first, options)
+  if options == nil then return first end
+  if type(options) ~= "table" or getmetatable(options) ~= nil then
+    errors.fail("%s: a table of options expected, got %s", what, errors.show(options))
+  end
+  local all = {first}
+  for name, value in pairs(options) do all[name] = value end
+  return all
+end
+
 --- Raises unless value is of that kind (and, for numbers, within [low, high]).
 ---@param what string # "Dense: 'units'"
 function args.check(what, value, kind, low, high)

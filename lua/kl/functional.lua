@@ -19,16 +19,19 @@ local function describe(t, origin)
   return "a tensor of shape " .. core.shape_text(t)
 end
 
---- The symbolic tensors a node is made from.
-local function needs(origin)
+--- The symbolic tensors in structures.
+local function symbols(...)
   local list = {}
-  for _, structure in ipairs{origin.inputs, origin.options or nil} do
+  for _, structure in ipairs{...} do
     for _, leaf in ipairs(tree.flatten(structure)) do
       if core.is_symbolic(leaf) then list[#list + 1] = leaf end
     end
   end
   return list
 end
+
+--- The symbolic tensors a node is made from.
+local function needs(origin) return symbols(origin.inputs, origin.options or nil) end
 
 --- All origins from which an output comes, in the order of a depth-first walk (a node after those it needs).  Keras orders
 --- layers by it.
@@ -219,8 +222,8 @@ function Graph:calls_by_layer()
   return calls
 end
 
---- The symbolic tensors a node of this graph (an origin) is made from, in their order.
-functional.needs = needs
+--- The symbolic tensors a node of a graph (an origin) is made from, in their order; and those in structures.
+functional.needs, functional.symbols = needs, symbols
 
 --- Names of the inputs: those of their layers.
 function Graph:input_names()

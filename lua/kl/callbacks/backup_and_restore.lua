@@ -6,7 +6,7 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
-local files = require "kl.callbacks.files"
+local paths = require "kl.files.paths"
 local Every = require "kl.callbacks.every"
 
 ---@class kl.callbacks.BackupAndRestore: kl.callbacks.Callback
@@ -42,7 +42,7 @@ end
 
 --- The entry of the metadata that belongs to these weights.
 local function entry_of(self, path)
-  if not files.exists(path) then return nil end
+  if not paths.exists(path) then return nil end
   local ok, found = pcall(core.json.decode, core.io.read_file(path))
   local updates = updates_of(self.model)
   if ok and type(found) == "table" then
@@ -73,11 +73,11 @@ function BackupAndRestore:on_train_begin()
   rawset(self, "_entry", nil)
   self._epoch, self._batch = 0, 0
   if self.schedule.unit == "minutes" then self.schedule:begin() end
-  if not files.exists(self._weights) then return end
+  if not paths.exists(self._weights) then return end
   local ok, message = pcall(self._restore, self, self._weights, self._metadata)
   if ok then return end
   local older = self._weights .. ".bkp"
-  if not files.exists(older) then error(message, 0) end
+  if not paths.exists(older) then error(message, 0) end
   core.warn(("BackupAndRestore: %s; going on from the backup before it"):format((tostring(message):gsub("^[^\n]-:%d+: ", "", 1))))
   -- under a name that says what it is
   local name = self._weights:gsub("latest", "previous")
@@ -88,7 +88,7 @@ function BackupAndRestore:on_train_begin()
 end
 
 local function keep_copy(path)
-  if files.exists(path) then core.io.write_file(path .. ".bkp", core.io.read_file(path)) end
+  if paths.exists(path) then core.io.write_file(path .. ".bkp", core.io.read_file(path)) end
 end
 
 function BackupAndRestore:_save()

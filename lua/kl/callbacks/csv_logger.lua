@@ -1,8 +1,9 @@
 -- The results of every epoch as a row of a CSV file.
 local core = require "kl.core"
 local args = require "kl.args"
+local csv = require "kl.files.csv"
 local errors = require "kl.errors"
-local files = require "kl.callbacks.files"
+local paths = require "kl.files.paths"
 local logs = require "kl.training.logs"
 local template = require "kl.callbacks.template"
 
@@ -19,19 +20,13 @@ local params = args.params{"filename", {"separator", ","}, {"append", false}}
 function CSVLogger:init(given)
   local what = self:_read(params, given)
   args.check(what .. ": 'filename'", self.filename, "string")
-  if #self.separator ~= 1 or self.separator:find('["\r\n]') then
+  if not csv.is_separator(self.separator) then
     errors.fail("%s: 'separator' must be one character, no quote and no line end, got %s", what, errors.show(self.separator))
   end
   self.keys, self.file, self.written = nil, nil, 0
 end
 
 local function fail_io(self, why) errors.fail("CSVLogger: %s cannot be written: %s", self.filename, tostring(why)) end
-
---- A cell as programs that read CSV files take it: in quotes if it has the separator, quotes or line ends in it.
-local function quoted(self, text)
-  if text:find('["\r\n]') or text:find(self.separator, 1, true) then return '"' .. text:gsub('"', '""') .. '"' end
-  return text
-end
 
 local function cell(value)
   if value == nil then return "NA" end
@@ -108,9 +103,9 @@ end
 function CSVLogger:on_train_begin()
   self:_close()
   local resumed = self:resumes() and rawget(self, "written") or nil
-  files.make_parent(self.filename)
+  paths.make_parent(self.filename)
   self.keys, self.written = nil, 0
-  if (resumed or self.append) and files.exists(self.filename) then self:_take_over(resumed) end
+  if (resumed or self.append) and paths.exists(self.filename) then self:_take_over(resumed) end
   rawset(self, "_appends", self.keys ~= nil)
   if self.keys then self:_check_header(self.model._log_names and self.model:_log_names(rawget(self, "_validates")) or {}) end
   local why
@@ -119,7 +114,7 @@ function CSVLogger:on_train_begin()
 end
 
 function CSVLogger:_write(cells)
-  for i, text in ipairs(cells) do cells[i] = quoted(self, text) end
+  for i, text in ipairs(cells) do cells[i] = csv.quote(text, self.separator) end
   local line = table.concat(cells, self.separator) .. "\n"
   local ok, why = self.file:write(line)
   if ok then ok, why = self.file:flush() end

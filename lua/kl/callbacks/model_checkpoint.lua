@@ -1,7 +1,7 @@
 -- Saving the model while it is trained.
 local args = require "kl.args"
 local errors = require "kl.errors"
-local files = require "kl.callbacks.files"
+local paths = require "kl.files.paths"
 local logs = require "kl.training.logs"
 local monitor = require "kl.callbacks.monitor"
 local template = require "kl.callbacks.template"
@@ -120,7 +120,7 @@ function ModelCheckpoint:_save(epoch, values)
   if fields.batch == nil then fields.batch = rawget(self, "_batch") end
   local path = template.fill(what, self._name, fields)
   if not self:_is_wanted(epoch, values, path) then return end
-  files.make_parent(path)
+  paths.make_parent(path)
   if self.save_weights_only then self.model:save_weights(path) else self.model:save(path) end
   if self.save_best_only then self.best = values[self.monitor] end -- saved: only now it is the best file's
   if self.verbose > 0 then self:print("Epoch %d: finished saving model to %s", epoch, path) end

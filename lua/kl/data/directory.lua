@@ -13,23 +13,10 @@ local params = args.params{"directory", {"labels", "inferred"}, {"label_mode", "
 local channels_of = {grayscale = 1, rgb = 3, rgba = 4}
 local readable = {png = true, jpg = true, jpeg = true}
 
-local function choice(name, value, list)
-  for _, allowed in ipairs(list) do
-    if value == allowed then return end
-  end
-  local shown = {}
-  for i, allowed in ipairs(list) do shown[i] = type(allowed) == "string" and ("%q"):format(allowed) or tostring(allowed) end
-  errors.fail("%s: '%s' must be one of %s, got %s%s", WHAT, name, table.concat(shown, ", "), errors.show(value),
-    type(value) == "string" and errors.nearest(value, list) or "")
-end
+local function choice(name, value, list) args.choice(("%s: '%s'"):format(WHAT, name), value, list) end
 
 local function read_options(directory, options)
-  local given = directory
-  if type(directory) ~= "table" then
-    given = {directory}
-    for key, value in pairs(options or {}) do given[key] = value end
-  end
-  local o = args.read(WHAT, params, given)
+  local o = args.read(WHAT, params, args.joined(WHAT, directory, options))
   args.check(WHAT .. ": 'directory'", o.directory, "string")
   choice("label_mode", o.label_mode, {"int", "categorical", "binary", false})
   choice("color_mode", o.color_mode, {"grayscale", "rgb", "rgba"})

@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
+local files = require "kl.files"
 local ops = require "kl.ops"
 local rows = require "kl.data.rows"
 local sources = require "kl.data.sources"
@@ -40,7 +41,8 @@ function Dataset.from_file(...)
     slices[i] = tree.map(function(path)
       if type(path) ~= "string" then errors.fail("from_file: paths expected, got %s", errors.show(path)) end
       local file, dataset = path:match("^(.+%.[hH][dD]?[fF]?5):(/.+)$")
-      local array = rows.open(file or path, dataset or (path:lower():find("%.h5$") or path:lower():find("%.hdf5$")) and o.dataset or nil)
+      dataset = dataset or (path:lower():find("%.h5$") or path:lower():find("%.hdf5$")) and o.dataset or nil
+      local array = files.open(file or path, {dataset = dataset})
       if n and array.shape[1] ~= n then
         errors.fail("from_file: the files have different numbers of rows: %s has %d, %s %d", first, n, path, array.shape[1])
       end
@@ -67,7 +69,7 @@ local function read_columns(path, o)
   if names and o.label_name ~= nil then
     if not has(names, o.label_name) then names[#names + 1] = o.label_name end
   end
-  local loaded, order = require "kl.files".load(path, {header = o.header, separator = o.separator, columns = names})
+  local loaded, order = files.load(path, {header = o.header, separator = o.separator, columns = names})
   local columns = {}
   if core.kind(loaded) then -- no header, numbers only
     for i = 1, loaded.shape[2] do

@@ -1,26 +1,14 @@
 -- Rows of arrays by number: the items of from_tensor_slices and from_file.
 --
--- An array is a tensor, or a file of rows (rows.open).  Rows that lie one behind the other in a tensor are a view; others are
+-- An array is a tensor, or a file of rows (kl.files.open).  Rows that lie one behind the other in a tensor are a view; others are
 -- gathered at once.  With a prefetch's queue (core.prefetch) a thread gathers them and reads the files: it gets positions and
 -- addresses, and never calls Lua.
 local core = require "kl.core"
 local errors = require "kl.errors"
+local files = require "kl.files"
 local tree = require "kl.tree"
 
 local rows = {}
-
----@class kl.data.RowFile
-local RowFile = {__name = "kl.data.RowFile"}
-RowFile.__index = RowFile
-
---- The array in a file as an array of rows: .npy, IDX, HDF5.
----@param path string
----@param dataset? string # its path in an HDF5 file
-function rows.open(path, dataset)
-  local file = core.io.rows_open(path, dataset)
-  local shape, dtype = file:info()
-  return setmetatable({file = file, shape = shape, dtype = dtype, ndim = #shape}, RowFile)
-end
 
 ---@class kl.data.Strings
 local Strings = {}
@@ -33,8 +21,10 @@ function rows.strings(what, list)
   return setmetatable({list = table.move(list, 1, #list, 1, {})}, Strings)
 end
 
-local function window(t, first, n)
-  if getmetatable(t) == RowFile then return t.file:range(first - 1, n) end
+--- n rows of an array from row `first` (from 1) on: of a tensor a view.
+---@return kl.Tensor # (n, ...)
+function rows.window(t, first, n)
+  if files.is_source(t) then return t:rows(first, n) end
   local starts, size = {first}, {n}
   for axis = 2, t.ndim do starts[axis], size[axis] = 1, -1 end
   return core.ops.slice(t, starts, size)
@@ -43,7 +33,7 @@ end
 local function row(structure, i)
   return tree.map(function(t)
     if getmetatable(t) == Strings then return t.list[i] end
-    return core.ops.squeeze(window(t, i, 1), 1)
+    return core.ops.squeeze(rows.window(t, i, 1), 1)
   end, structure)
 end
 
@@ -79,8 +69,8 @@ function rows.of(slices)
     local batch = {}
     for k, structure in ipairs(slices) do
       batch[k] = tree.map(function(t)
-        if run then return window(t, positions[1], #positions) end
-        if getmetatable(t) == RowFile then return t.file:gather(at) end
+        if run then return rows.window(t, positions[1], #positions) end
+        if files.is_source(t) then return t:gather(at) end
         return core.ops.take(t, at, 1)
       end, structure)
     end
@@ -90,7 +80,7 @@ function rows.of(slices)
   local leaves, from_files = {}, false
   for _, structure in ipairs(slices) do
     for _, leaf in ipairs(tree.flatten(structure)) do
-      local is_file = getmetatable(leaf) == RowFile
+      local is_file = files.is_source(leaf)
       leaves[#leaves + 1], from_files = is_file and leaf.file or leaf, from_files or is_file
     end
   end

@@ -1,6 +1,7 @@
 -- Finding data files: in KL_DATA_PATH, beside the source tree's program, or where `make install` put them.
 local core = require "kl.core"
 local errors = require "kl.errors"
+local paths = require "kl.files.paths"
 
 local files = {}
 
@@ -21,11 +22,7 @@ function files.find(name)
   local tried = folders()
   for _, folder in ipairs(tried) do
     local path = folder .. "/" .. name
-    local f = io.open(path, "rb")
-    if f then
-      f:close()
-      return path
-    end
+    if paths.exists(path) then return path end
   end
   errors.fail("the data file %s was not found in %s; set KL_DATA_PATH to the folder that contains it", name,
     #tried > 0 and table.concat(tried, ", ") or "any known place")

@@ -6,6 +6,7 @@ local arrays = require "kl.files"
 local errors = require "kl.errors"
 local files = require "kl.datasets.files"
 local ops = require "kl.ops"
+local paths = require "kl.files.paths"
 local shuffle = require "kl.datasets.shuffle"
 
 local others = {}
@@ -14,11 +15,7 @@ local others = {}
 local function find(set, name, path, digest)
   local found
   if path then
-    local f = io.open(path .. "/" .. name, "rb")
-    if f then
-      f:close()
-      found = path .. "/" .. name
-    end
+    found = paths.exists(path .. "/" .. name) and path .. "/" .. name
   else
     local ok, result = pcall(files.find, set .. "/" .. name)
     found = ok and result

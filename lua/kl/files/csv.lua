@@ -95,7 +95,14 @@ local function read(path, options)
   return result, order
 end
 
-local function quoted(text, separator)
+--- Whether a text can part fields: one byte that is no quote and ends no line.
+function csv.is_separator(text) return #text == 1 and not text:find('["\r\n]') end
+
+--- A field as readers take it: in quotes where its text has the separator, quotes, line ends or outer spaces in it, or is empty.
+---@param text string
+---@param separator string
+---@return string
+function csv.quote(text, separator)
   if text:find('[\r\n"]') or text:find(separator, 1, true) or text:find("^%s") or text:find("%s$") or text == "" then
     return '"' .. text:gsub('"', '""') .. '"'
   end
@@ -119,7 +126,7 @@ local function column_text(what, value, separator)
     local list = {}
     for i, text in ipairs(value) do
       if type(text) ~= "string" then errors.fail("%s: a list of strings expected, got %s", what, errors.show(text)) end
-      list[i] = quoted(text, separator)
+      list[i] = csv.quote(text, separator)
     end
     return list
   end
@@ -131,7 +138,9 @@ end
 local function write(path, value, options)
   local what = "kl.save: " .. path
   local separator = options.separator or path:lower():find("%.tsv$") and "\t" or ","
-  if #separator ~= 1 or separator:find('["\r\n]') then errors.fail("%s: separator: one byte that is no quote expected", what) end
+  if not csv.is_separator(separator) then
+    errors.fail("%s: separator: one byte that is no quote and ends no line expected, got %s", what, errors.show(separator))
+  end
   local names, columns = nil, {}
   value = array(value)
   if core.kind(value) then
@@ -168,7 +177,7 @@ local function write(path, value, options)
   local lines = {}
   if names and options.header ~= false then
     local header = {}
-    for i, name in ipairs(names) do header[i] = quoted(name, separator) end
+    for i, name in ipairs(names) do header[i] = csv.quote(name, separator) end
     lines[1] = table.concat(header, separator)
   end
   local row = {}

@@ -117,14 +117,19 @@ end
 
 -- Rows of files larger than memory
 
+---@class kl.files.Source
+---@field shape integer[] # of the whole array
+---@field ndim integer
+---@field dtype string
+---@field path string
 local Source = {__name = "kl.files.Source"}
 Source.__index = Source
 
 --- Opens an array whose rows are read from the disk when asked for: `.npy` in C order, plain IDX, a dataset of HDF5
---- (`options.dataset`; compressed ones, too).  The source has `shape` (of the whole array), `dtype` and `path`; what changes
---- in the file afterwards is an error when rows are read.
+--- (`options.dataset`; compressed ones, too).  What changes in the file afterwards is an error when rows are read.
 ---@param path string
 ---@param options? table # dataset = "/path"
+---@return kl.files.Source
 function files.open(path, options)
   if type(path) ~= "string" then errors.fail("kl.files.open: a path (a string) expected, got %s", errors.show(path)) end
   if options ~= nil and type(options) ~= "table" then
@@ -137,8 +142,11 @@ function files.open(path, options)
   end
   local file = core.io.rows_open(path, options and options.dataset)
   local shape, dtype = file:info()
-  return setmetatable({file = file, shape = shape, dtype = dtype, path = path}, Source)
+  return setmetatable({file = file, shape = shape, ndim = #shape, dtype = dtype, path = path}, Source)
 end
+
+--- True for what files.open gives.
+function files.is_source(value) return getmetatable(value) == Source end
 
 --- `count` rows from row `first` (from 1) on: a tensor (count, ...).
 function Source:rows(first, count)

@@ -153,6 +153,7 @@ end
 
 --- sample_weight as a tensor that multiplies per-sample values: trailing axes of length 1 come or go.  One number for all
 --- samples may have any weights: it is multiplied by each.
+---@param weight kl.Tensor|number|table
 function Loss.fit_weight(what, weight, values)
   weight = ops.cast(weight, values.dtype)
   if values.ndim == 0 then return weight end

@@ -59,10 +59,7 @@ function FBetaScore:update_state(y_true, y_pred, sample_weight)
   end
   chosen = ops.cast(chosen, self.dtype)
   local weight
-  if sample_weight ~= nil then
-    weight = core.kind(sample_weight) and sample_weight or core.tensor(sample_weight)
-    weight = Loss.fit_weight(self.name, weight, y_pred)
-  end
+  if sample_weight ~= nil then weight = Loss.fit_weight(self.name, sample_weight, y_pred) end
   local function add(variable, values)
     if weight ~= nil then values = values * weight end
     if micro then values = ops.sum(values) else values = ops.sum(values, 1) end

@@ -42,9 +42,8 @@ function R2Score:update_state(y_true, y_pred, sample_weight)
       self[field] = self:add_weight{name = name, shape = {columns}}
     end
   end
-  local weight = sample_weight == nil and 1.0 or sample_weight
-  weight = ops.cast(core.kind(weight) and weight or core.tensor(weight), self.dtype)
-  weight = ops.broadcast_to(Loss.fit_weight(self.name, weight, y_true), y_true.shape)
+  local weight = Loss.fit_weight(self.name, sample_weight == nil and 1.0 or sample_weight, y_true)
+  weight = ops.broadcast_to(weight, y_true.shape)
   local weighted = y_true * weight
   self.sum:assign_add(ops.sum(weighted, 1))
   self.squared_sum:assign_add(ops.sum(y_true * weighted, 1))

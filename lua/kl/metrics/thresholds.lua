@@ -54,7 +54,7 @@ end
 --- The predictions with all but the k largest of each row out of reach; of equal ones the first are taken.
 local function only_top(metric, y_pred, k)
   local classes = core.length(y_pred, -1)
-  if classes == nil or classes and k > classes then
+  if not classes or k > classes then
     errors.fail("%s: top_k = %d, but y_pred has shape %s", metric.name, k, core.shape_text(y_pred))
   end
   local chosen = ops.any(ops.cast(ops.one_hot(ops.top_k(y_pred, k)[2], classes), "bool"), -2)
@@ -73,7 +73,6 @@ end
 local function flat_weights(metric, y_pred, sample_weight, label_weights, shape)
   local weights
   if sample_weight ~= nil then
-    if not core.kind(sample_weight) then sample_weight = core.tensor(sample_weight) end
     weights = ops.broadcast_to(Loss.fit_weight(metric.name, sample_weight, y_pred), y_pred.shape)
   end
   if label_weights ~= nil then

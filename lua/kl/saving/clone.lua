@@ -147,15 +147,7 @@ local params = args.params{"model", {"input_tensors"}, {"clone_function"}}
 --- place of new inputs; clone_function: gives the layer to take in place of each layer (called once for each that is no input).
 ---@return kl.Model
 function clone.clone_model(given, options)
-  if options ~= nil then
-    if type(options) ~= "table" or getmetatable(options) ~= nil then
-      errors.fail("clone_model: a table of options expected, got %s", errors.show(options))
-    end
-    local all = {given}
-    for key, value in pairs(options) do all[key] = value end
-    given = all
-  end
-  local o = args.read("clone_model", params, given)
+  local o = args.read("clone_model", params, args.joined("clone_model", given, options))
   if not class.is(o.model, require "kl.model") then errors.fail("clone_model: a model expected, got %s", errors.show(o.model)) end
   if o.clone_function ~= nil then args.check("clone_model: 'clone_function'", o.clone_function, "function") end
   return clone.model(o.model, {input_tensors = o.input_tensors, clone_function = o.clone_function or clone.copy})

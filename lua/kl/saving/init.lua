@@ -4,6 +4,7 @@ local args = require "kl.args"
 local compile_config = require "kl.saving.compile_config"
 local errors = require "kl.errors"
 local legacy = require "kl.saving.legacy"
+local paths = require "kl.files.paths"
 local model_config = require "kl.saving.model_config"
 local serialize = require "kl.saving.serialize"
 local version = require "kl.version"
@@ -15,11 +16,6 @@ local function extension(path)
   if type(path) ~= "string" then errors.fail("a path expected, got %s", errors.show(path)) end
   if path:find("%.weights%.h5$") then return "weights.h5" end
   return path:match("%.([%w]+)$")
-end
-
-local function exists(path)
-  local f <close> = io.open(path, "rb")
-  return f ~= nil
 end
 
 local function date()
@@ -48,7 +44,7 @@ function saving.save_model(model, path, options)
     errors.fail("save: a whole model is saved as .keras or .h5 (weights alone: save_weights to .weights.h5), got '%s'", path)
   end
   need_built(model, "save")
-  if not o.overwrite and exists(path) then errors.fail("save: %s exists, and overwrite is false", path) end
+  if not o.overwrite and paths.exists(path) then errors.fail("save: %s exists, and overwrite is false", path) end
   if kind == "h5" then
     local writer = core.io.h5_writer()
     legacy.write(writer, model)
@@ -69,7 +65,7 @@ function saving.save_weights(model, path, options)
   local o = args.read("save_weights", args.params{{"overwrite", true}}, options)
   if extension(path) ~= "weights.h5" then errors.fail("save_weights: the name must end in .weights.h5, got '%s'", path) end
   need_built(model, "save_weights")
-  if not o.overwrite and exists(path) then errors.fail("save_weights: %s exists, and overwrite is false", path) end
+  if not o.overwrite and paths.exists(path) then errors.fail("save_weights: %s exists, and overwrite is false", path) end
   weights_file(model):save(path, {manifest = weights.manifest(model)})
 end
 

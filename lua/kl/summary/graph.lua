@@ -2,24 +2,13 @@
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
-local tree = require "kl.tree"
+local functional = require "kl.functional"
 
 local graph = {}
 
---- The symbolic tensors of the structures.
-local function symbols(...)
-  local list = {}
-  for _, structure in ipairs{...} do
-    for _, leaf in ipairs(tree.flatten(structure)) do
-      if core.is_symbolic(leaf) then list[#list + 1] = leaf end
-    end
-  end
-  return list
-end
-
 local function shapes_of(structure)
   local shapes = {}
-  for i, t in ipairs(symbols(structure)) do shapes[i] = t.shape end
+  for i, t in ipairs(functional.symbols(structure)) do shapes[i] = t.shape end
   return shapes
 end
 
@@ -85,7 +74,7 @@ function Builder:model(model, scope, outer)
   end
   for _, step in ipairs(g.steps) do
     local origin, layer = step.origin, step.layer
-    local inputs = names_of(symbols(origin.inputs, origin.options or nil))
+    local inputs = names_of(functional.needs(origin))
     if layer and rawget(layer, "_graph") then
       local inner = self:name(scope .. layer.name)
       outputs_of[origin] = self:model(layer, inner .. "/", inputs)
@@ -94,7 +83,7 @@ function Builder:model(model, scope, outer)
       local name = self:name(scope .. layer.name)
       outputs_of[origin] = {name, name = name}
       local keys, values = attributes_of(layer)
-      local first = symbols(origin.outputs)[1]
+      local first = functional.symbols(origin.outputs)[1]
       self:node{name = name, op = class.of(layer).__name, inputs = inputs, shapes = shapes_of(origin.outputs),
         dtype = first and first.dtype, keys = keys, values = values}
     else

@@ -9,6 +9,7 @@ local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local ops = require "kl.ops"
+local rows = require "kl.data.rows"
 local tree = require "kl.tree"
 
 local batches = {}
@@ -81,13 +82,8 @@ local function read_arrays(what, x, y, sample_weight)
 end
 
 --- Rows [first, first + count) of every tensor, as views.
-local function rows(structure, first, count)
-  return tree.map(function(t)
-    if not t then return false end
-    local starts, size = {first}, {count}
-    for i = 2, t.ndim do starts[i], size[i] = 1, -1 end
-    return core.ops.slice(t, starts, size)
-  end, structure)
+local function windows(structure, first, count)
+  return tree.map(function(t) return t and rows.window(t, first, count) end, structure)
 end
 
 local function gather(structure, at)
@@ -161,7 +157,7 @@ function batches.split(what, x, y, sample_weight, fraction)
     errors.fail("%s: validation_split = %g leaves no samples for %s: there are %d", what, fraction,
       cut == 0 and "training" or "validation", n)
   end
-  local function part(structure, first, count) return structure ~= nil and rows(structure, first, count) or nil end
+  local function part(structure, first, count) return structure ~= nil and windows(structure, first, count) or nil end
   return {x = part(x, 1, cut), y = part(y, 1, cut), sample_weight = part(sample_weight, 1, cut)},
     {x = part(x, cut + 1, n - cut), y = part(y, cut + 1, n - cut), sample_weight = part(sample_weight, cut + 1, n - cut)}
 end
@@ -181,13 +177,13 @@ function ArraySource:open(epoch)
     local count = math.min(self.batch_size, self.n - first + 1)
     local order -- the samples of this batch, from 0
     if whole then
-      order = rows(whole, first, count)
+      order = rows.window(whole, first, count)
     elseif new_order then
       order = new_order(count) + (first - 1)
     end
     local function take(structure)
       if structure == nil then return nil end
-      return order and gather(structure, order) or rows(structure, first, count)
+      return order and gather(structure, order) or windows(structure, first, count)
     end
     local batch = {take(self.x), take(self.y), take(self.sample_weight)}
     if whole then order:free() end

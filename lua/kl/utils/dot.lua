@@ -160,21 +160,15 @@ end
 
 local params = args.params{"model", {"show_shapes", false}, {"show_dtype", false}, {"show_layer_names", false}, {"rankdir", "TB"},
   {"expand_nested", false}, {"dpi", 200}, {"show_layer_activations", false}, {"show_trainable", false}, {"splines", "ortho"}}
-local directions = {TB = true, LR = true, BT = true, RL = true}
-local curves = {ortho = true, spline = true, line = true, polyline = true, curved = true}
+local directions = {"TB", "LR", "BT", "RL"}
+local curves = {"ortho", "spline", "line", "polyline", "curved"}
 
 local function check(what, o)
   args.check_kinds(what, params, o)
   local Model = require "kl.model"
   if not class.is(o.model, Model) then errors.fail("%s: a model expected, got %s", what, errors.show(o.model)) end
-  for name, known in pairs{rankdir = directions, splines = curves} do
-    if not known[o[name]] then
-      local list = {}
-      for key in pairs(known) do list[#list + 1] = '"' .. key .. '"' end
-      table.sort(list)
-      errors.fail("%s: '%s' must be one of %s; got %s", what, name, table.concat(list, ", "), errors.show(o[name]))
-    end
-  end
+  args.choice(what .. ": 'rankdir'", o.rankdir, directions)
+  args.choice(what .. ": 'splines'", o.splines, curves)
   args.check(what .. ": 'dpi'", o.dpi, "number", 1, 2400)
   if not o.model.built then
     errors.fail("%s: model '%s' is not built, so what it consists of is not known: call it on data, or build it with a shape", what,
@@ -215,12 +209,7 @@ end
 --- rankdir "TB" ("LR", "BT", "RL"), dpi 200, splines "ortho" ("spline", "line", "polyline", "curved")
 ---@return string
 function dot.model_to_dot(given, options)
-  if options ~= nil then
-    local all = {given}
-    for key, value in pairs(options) do all[key] = value end
-    given = all
-  end
-  local o = args.read("model_to_dot", params, given)
+  local o = args.read("model_to_dot", params, args.joined("model_to_dot", given, options))
   check("model_to_dot", o)
   return text_of(o)
 end
@@ -232,8 +221,10 @@ local formats = {png = "png", svg = "svg", pdf = "pdf", dot = "dot", gv = "dot",
 
 --- plot_model{model, to_file = "model.png", show_shapes = false, ...}: the same as a file, of the kind its name ends in: .dot (text),
 --- or .png, .svg, .pdf, .jpg, which Graphviz's program `dot` draws.
-function dot.plot_model(given)
-  local o = args.read("plot_model", plot_params, given)
+---@param given table|kl.Model
+---@param options? table
+function dot.plot_model(given, options)
+  local o = args.read("plot_model", plot_params, args.joined("plot_model", given, options))
   check("plot_model", o)
   args.check("plot_model: 'to_file'", o.to_file, "string")
   local ending = o.to_file:match("%.([^./]+)$")
