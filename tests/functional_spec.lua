@@ -441,6 +441,10 @@ describe("losses of a model", function()
     many(x)
     near(many.losses, {5, 5}, "mean of 3 and 7")
     raises(function() many:add_loss("x") end, "add_loss: layer 'many': a tensor or a number expected, got the string \"x\"")
+    local input = kl.Input{2}
+    local model = Model{inputs = input, outputs = input * 2, name = "graph"}
+    raises(function() model:add_loss(kl.mean(input * 2)) end,
+      "add_loss: layer 'graph': a tensor of a functional graph has no value: call self:add_loss in the `call` of a layer")
   end)
 
   it("include activity regularizers, divided by the batch", function()
