@@ -47,6 +47,33 @@ describe("elements", function()
   end)
 end)
 
+describe("elements that are no tensors", function()
+  for what, value in pairs{["a string"] = "text", ["a data set: .-flat_map gives"] = range(2), ["a function"] = print} do
+    it("cannot be batched: " .. what, function()
+      local ds = range(3):map(function() return value end)
+      for _, batched in ipairs{ds:batch(2), ds:padded_batch(2)} do
+        local ok, message = pcall(function()
+          local _ = batched:collect()
+        end)
+        assert.is_false(ok)
+        assert.matches("batch: value 1 of element 1 is " .. what, message)
+      end
+    end)
+  end
+
+  it("may be a number in fit: one weight of all samples", function()
+    local x, y = kl.ones{8, 3}, kl.ones{8, 1}
+    local function loss(weight)
+      local model = kl.Sequential{kl.Input{3}, kl.layers.Dense{1, kernel_initializer = "zeros"}}
+      model:compile{optimizer = "sgd", loss = "mse"}
+      local ds = Dataset.from_tensor_slices(x, y):batch(8):map(function(a, b) return a, b, weight end)
+      return model:fit{ds, verbose = 0}.history.loss[1]
+    end
+    assert.equal(1.0, loss(1.0))
+    assert.equal(0.5, loss(0.5))
+  end)
+end)
+
 describe("sizes near the largest integer", function()
   local most = math.maxinteger
   local function count(ds) return #ds:collect() end

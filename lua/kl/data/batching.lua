@@ -1,6 +1,7 @@
 -- Stages that join elements and take them apart: batch, padded_batch, unbatch, window.
 local core = require "kl.core"
 local args = require "kl.args"
+local class = require "kl.class"
 local errors = require "kl.errors"
 local functions = require "kl.data.functions"
 local ops = require "kl.ops"
@@ -9,8 +10,6 @@ local stage = require "kl.data.stage"
 local tree = require "kl.tree"
 
 local Dataset = stage.Dataset
-
-local function as_tensor(leaf) return core.kind(leaf) and leaf or core.tensor(leaf) end
 
 --- Elements stacked: each value becomes a structure of tensors with one more axis in front.  join(leaves, k) makes one tensor of
 --- those of a leaf.
@@ -30,10 +29,13 @@ local function stack_by(what, elements, join)
       number = number + 1
       local leaves = {...}
       for i, leaf in ipairs(leaves) do
-        if type(leaf) == "string" then
-          errors.fail("%s: value %d of element %d is a string: only tensors and numbers can be batched", what, k, i)
+        if type(leaf) == "number" or type(leaf) == "boolean" then
+          leaves[i] = core.tensor(leaf)
+        elseif not core.kind(leaf) then
+          errors.fail("%s: value %d of element %d is a %s: only tensors and numbers can be batched%s", what, k, i,
+            type(leaf) == "string" and "string" or class.is(leaf, Dataset) and "data set" or type(leaf),
+            class.is(leaf, Dataset) and " (flat_map gives the elements of data sets)" or "")
         end
-        leaves[i] = as_tensor(leaf)
       end
       return join(leaves, k, number)
     end, table.unpack(parts))

@@ -222,6 +222,9 @@ function DatasetSource:open()
     if #element > 3 then
       errors.fail("%s: the data set yields %d values per batch; x, y and sample_weight are the most there can be", self.what, #element)
     end
+    for i = 1, #element do -- what a map gave: one weight for all samples, say
+      if type(element[i]) == "number" then element[i] = core.tensor(element[i]) end
+    end
     return element
   end
 end
