@@ -57,8 +57,8 @@ static kl_status open_file(kl_tfevents *w, const char *folder, const char *suffi
       *at = '_';
     }
   }
-  do {
-    int n = snprintf(w->path, sizeof w->path, "%s/events.out.tfevents.%010lld.%s.%ld.%d%s", folder,
+  do { /* readers take files by name: of those of one second, later ones must be behind */
+    int n = snprintf(w->path, sizeof w->path, "%s/events.out.tfevents.%010lld.%s.%ld.%06d%s", folder,
                      (long long)time(NULL), host, (long)getpid(), atomic_fetch_add(&counter, 1), suffix);
     if (n < 0 || (size_t)n >= sizeof w->path) {
       return fail(folder, "the name of the event file is too long", ENAMETOOLONG);

@@ -166,6 +166,16 @@ describe("kl.summary", function()
     assert.equal(5, #events.read_file(path))
   end)
 
+  it("makes files whose names are in the order in which they were made", function()
+    local made = {}
+    for i = 1, 120 do -- readers that come to an earlier name later pass it over
+      local w = writer{}
+      made[i] = w.path
+      w:close()
+    end
+    assert.same(made, events.files(folder))
+  end)
+
   it("leaves whole records behind when the process is killed", function()
     training.run_script(([[
       local kl = require "kl"
