@@ -5,6 +5,7 @@ local Callback = require "kl.callbacks.callback"
 ---@field history table<string, number[]>
 ---@field epoch integer[] # from 1
 local History = Callback:extend("History")
+History.state_fields = {"history", "epoch"}
 
 function History:init()
   self.history, self.epoch = {}, {}
