@@ -8,6 +8,7 @@ local plot = require "kl.plot"
 ---@field history table<string, number[]>
 ---@field epoch integer[] # from 1
 local History = Callback:extend("History")
+History.state_fields = {"history", "epoch"}
 
 function History:init()
   self.history, self.epoch = {}, {}

@@ -22,6 +22,4 @@ callbacks.Callback = require "kl.callbacks.callback"
 callbacks.Every = require "kl.callbacks.every"
 callbacks.List = require "kl.callbacks.list"
 
-callbacks.History.state_fields = {"history", "epoch"}
-
 return callbacks

@@ -17,7 +17,8 @@ local compile_params = args.params{{"optimizer", "rmsprop"}, {"loss"}, {"loss_we
 --- Says how to train: optimizer, loss and metrics as names, objects or functions.  For several outputs, loss, loss_weights,
 --- metrics and weighted_metrics are one for all, a list by position, or a table by output name.
 ---@param given table # optimizer = "rmsprop", loss, loss_weights, metrics, weighted_metrics, run_eagerly = false,
---- steps_per_execution = 1 (so many batches between callbacks), verbose = 0 (1 prints what was understood)
+--- steps_per_execution = 1 (so many batches between callbacks), verbose = 0 (1 prints what was understood); jit_compile and
+--- auto_scale_loss, of Keras's scripts and files, change nothing: every step is recorded, and floats are not scaled
 function methods:compile(given)
   local o = args.read("compile", compile_params, given)
   args.check("compile: 'steps_per_execution'", o.steps_per_execution, "integer", 1)
