@@ -120,8 +120,8 @@ function Layer:add_loss(loss)
       errors.fail("add_loss: layer '%s': a tensor or a number expected, got %s", self.name, errors.show(value))
     end
     if select(3, core.traits(value)) then
-      errors.fail("add_loss: layer '%s': a tensor of a functional graph has no value: call self:add_loss in the `call` of a layer, and put that "
-        .. "layer into the graph", self.name)
+      errors.fail("add_loss: layer '%s': a tensor of a functional graph has no value: call self:add_loss in the `call` of a layer, and "
+        .. "put that layer into the graph", self.name)
     end
     if core.kind(value) and #value.shape > 0 then value = core.ops.mean(value) end
     table.insert(self._losses, value)

@@ -362,3 +362,19 @@ describe("fit's model", function()
     assert.equal(2, #model.weights)
   end)
 end)
+
+describe("fit's validation data", function()
+  it("without targets is refused before training, unless the model's own test_step may do without", function()
+    local model, steps = training.line(1), 0
+    raises(function()
+      model:fit{column{1, 2}, column{1, 2}, validation_data = {column{1, 2}}, verbose = 0,
+        callbacks = {on_train_batch_begin = function() steps = steps + 1 end}}
+    end, "fit: validation_data has no targets, and the model has a loss: give {x, y}")
+    assert.equal(0, steps)
+    local Own = kl.Sequential:extend("OwnTest")
+    function Own:test_step(data) return {mean = kl.mean(self(data[1]))} end
+    local own = Own{kl.Input{1}, kl.layers.Dense{1}}
+    own:compile{loss = "mse"}
+    assert.truthy(own:fit{column{1, 2}, column{1, 2}, validation_data = {column{1, 2}}, verbose = 0}.history.val_mean)
+  end)
+end)

@@ -168,6 +168,13 @@ describe("several outputs", function()
     local zero = kl.zeros{2, 1}
     local r = model:evaluate{x, {a = zero, b = {zero, {c = zero}}}, verbose = 0}
     assert.same({loss = 2.5 + 3 + 22.5, a_loss = 2.5, b_1_loss = 3.0, b_2_c_loss = 22.5, a_mae = 1.5, b_1_mae = 3.0, b_1_mse = 10.0}, r)
+    -- with nothing for some
+    model:compile{loss = {b = {nil, {c = "mse"}}}, metrics = {b = {"mae", {}}}}
+    assert.same({loss = 22.5, b_1_mae = 3.0}, model:evaluate{x, {a = false, b = {zero, {c = zero}}}, verbose = 0})
+    assert.same({loss = 22.5, b_1_mae = 3.0}, model:evaluate{x, {b = {zero, {c = zero}}}, verbose = 0})
+    model:compile{loss = {a = "mse", b = {false, {c = "mse"}}}}
+    assert.same({loss = 25, a_loss = 2.5, b_2_c_loss = 22.5}, model:evaluate{x, {a = zero, b = {false, {c = zero}}}, verbose = 0})
+    model:compile{loss = "mse"}
     raises(function() model:evaluate{x, {a = zero, b = {zero}}, verbose = 0} end,
       "outputs of the structure {a: %*, b: %[%*, {c: %*}%]} do not fit")
   end)

@@ -181,6 +181,10 @@ function methods:fit(given)
     local v = args.read("fit: validation_data", validation_params, validation)
     v.batch_size = o.validation_batch_size or o.batch_size
     validation_source = source_of("fit: validation_data", v, {steps = o.validation_steps, steps_name = "validation_steps"})
+    if v.y == nil and o.y ~= nil and self._compiled.loss ~= nil and self.test_step == require "kl.model".test_step and
+      not batches.is_dataset(v.x) and not batches.is_generator(v.x) then
+      errors.fail("fit: validation_data has no targets, and the model has a loss: give {x, y}") -- not after a whole epoch
+    end
   end
   local epochs, steps = dry_run.bound_epochs(o.initial_epoch, o.epochs), o.steps_per_epoch
   if dry_run.steps then steps = dry_run.bound_steps(steps or source.steps) end

@@ -78,10 +78,11 @@ end
 -- Walks `given` along the structure of the outputs.
 local function of_structure(what, o, like, given, is_leaf, list)
   if tree.is_leaf(like) then
-    list[#list + 1] = given == nil and false or given
+    list[#list + 1] = given ~= nil and given -- false where there is nothing: no holes
     return
   end
   local names = tree.names(like)
+  if given == false or given ~= nil and not is_leaf(given) and next(given) == nil then given = nil end -- nothing for any of them
   if given ~= nil and (is_leaf(given) or not names ~= not tree.names(given) or not names and #given ~= #like) then
     errors.fail("%s: outputs of the structure %s do not fit what is given; the outputs are %s", what, tree.form(o.like), quoted(o.names))
   end
