@@ -111,7 +111,7 @@ local function layout(o, graph)
   if o.line_length ~= nil then
     line_length = args.check("summary: 'line_length'", o.line_length, "integer", 20)
   else
-    local terminal = core.terminal_columns()
+    local terminal = core.terminal_size()
     if terminal and terminal - 4 < line_length then line_length = math.max(20, terminal - 4) end
   end
   if o.positions ~= nil then

@@ -144,17 +144,6 @@ static int terminal_size(lua_State *L) {
   return 2;
 }
 
-/* core.terminal_columns(): the width of the terminal that standard output is, or nil. */
-static int terminal_columns(lua_State *L) {
-  struct winsize size;
-  if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) {
-    lua_pushnil(L);
-  } else {
-    lua_pushinteger(L, size.ws_col);
-  }
-  return 1;
-}
-
 /* core.id(variable): variables count in the order they are made. */
 static int id(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)kl_bind_check_variable(L, 1)->id);
@@ -289,7 +278,6 @@ int luaopen_kl_core(lua_State *L) {
       {"warn", warn},
       {"is_terminal", is_terminal},
       {"terminal_size", terminal_size},
-      {"terminal_columns", terminal_columns},
       {"id", id},
       {"set_error_context", set_error_context},
       {NULL, NULL},
