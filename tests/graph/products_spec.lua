@@ -47,9 +47,10 @@ describe("a product", function()
           for name, f in pairs(sample(m, n, k, at, bt, dtype)) do
             kl.set_threads(1)
             local expected = table.pack(f())
-            for _, threads in ipairs{1, 2, 3} do
+            for _, threads in ipairs(m * n * k < 1e8 and {1, 2, 3} or {1, 3}) do -- the largest take their time
               kl.set_threads(threads)
-              for way, results in pairs{immediate = table.pack(f()), plan = table.pack(kl.jit(f)())} do
+              -- immediate mode on one thread is what is expected
+              for way, results in pairs{immediate = threads > 1 and table.pack(f()) or nil, plan = table.pack(kl.jit(f)())} do
                 for i = 1, expected.n do
                   compare.bits(results[i], expected[i],
                     ("%s, layout %d, %s, %s, %d threads, result %d"):format(name, layout, dtype, way, threads, i))
