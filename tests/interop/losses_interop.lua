@@ -5,9 +5,11 @@ local cases = dofile "tests/losses/cases.lua"
 local check = dofile "tests/losses/check.lua"
 
 describe("losses beside real Keras", function()
-  local list, answers
+  local list, answers = {}, nil
   setup(function()
-    list = cases.all()
+    for i, case in ipairs(cases.all()) do -- JAX compiles each: a third of them, another one with another seed
+      if i % 3 == gen.seed % 3 then list[#list + 1] = case end
+    end
     answers = python.run("losses.py", list)
   end)
 

@@ -6,9 +6,14 @@ local cases = dofile "tests/metrics/cases.lua"
 local check = dofile "tests/metrics/check.lua"
 
 describe("metrics beside real Keras", function()
-  local list, answers
+  local list, answers = {}, nil
   setup(function()
-    list = cases.all(2)
+    for _, case in ipairs(cases.all(2)) do
+      -- Keras itself cannot broadcast weights per sample against its mask of ignored labels
+      local config = case.object.config
+      local ignores = case.object.class_name == "SparseCategoricalCrossentropy" and math.type(config.ignore_class) ~= nil
+      if not ignores or case.updates[1].weight == nil then list[#list + 1] = case end
+    end
     answers = python.run("metrics.py", list)
   end)
 
