@@ -109,7 +109,7 @@ describe("a loss in a functional graph", function()
   it("gives what it gives outside, for any number of samples", function()
     local cases = dofile "tests/losses/cases.lua"
     require "gen".restart("graphs")
-    for name in pairs(losses.classes) do
+    for _, name in ipairs(require "objects".names(losses.classes)) do -- in one order, so that the draws are the same each time
       for _, reduction in ipairs{"mean", "none"} do
         local case = cases.draw(name, reduction, "none")
         local loss = require "kl.saving.serialize".deserialize(case.object)
@@ -118,7 +118,7 @@ describe("a loss in a functional graph", function()
         local inputs = {input(a), input(b)}
         local graph = kl.Model{inputs = inputs, outputs = loss(inputs[1], inputs[2])}
         near(graph{a, b}, loss(a, b), name)
-        if name ~= "Circle" and reduction == "none" and loss(a, b).ndim > 0 and rawget(loss, "axis") ~= 1 then
+        if a.shape[1] > 1 and name ~= "Circle" and reduction == "none" and loss(a, b).ndim > 0 and rawget(loss, "axis") ~= 1 then
           near(graph{a[{ {1, 2} }], b[{ {1, 2} }]}, loss(a[{ {1, 2} }], b[{ {1, 2} }]), name .. " of fewer samples")
         end
       end
