@@ -2,7 +2,6 @@
 local args = require "kl.args"
 local Callback = require "kl.callbacks.callback"
 local errors = require "kl.errors"
-local plot = require "kl.plot"
 
 ---@class kl.callbacks.History: kl.callbacks.Callback
 ---@field history table<string, number[]>
@@ -52,7 +51,7 @@ function History:plot(options)
   if o.columns ~= nil then args.check("history:plot: 'columns'", o.columns, "integer", 1) end
   local columns = o.columns or math.min(#names, #names == 4 and 2 or 3)
   local rows = (#names + columns - 1) // columns
-  local figure = plot.figure{rows = rows, columns = columns, width = o.width, height = o.height, yscale = o.yscale,
+  local figure = require "kl.plot".figure{rows = rows, columns = columns, width = o.width, height = o.height, yscale = o.yscale,
     title = #names > 1 and o.title or nil}
   for i, name in ipairs(names) do
     local axes = figure:axes(i, {title = #names == 1 and o.title or name, xlabel = "epoch"})
