@@ -4,7 +4,6 @@ local errors = require "kl.errors"
 local ops = require "kl.ops"
 local grad = require "kl.grad"
 local random = require "kl.random"
-local files = require "kl.files"
 
 local kl = {core = core}
 
@@ -35,7 +34,8 @@ function kl.models.model_from_json(...) return require "kl.saving".model_from_js
 function kl.models.clone_model(...) return require "kl.saving.clone".clone_model(...) end
 kl.register = function(...) return require "kl.saving.serialize".register(...) end
 kl.json = core.json
-kl.load, kl.save = files.load, files.save
+function kl.load(...) return require "kl.files".load(...) end
+function kl.save(...) return require "kl.files".save(...) end
 kl.set_threads, kl.set_memory_limit, kl.plans = core.set_threads, core.set_memory_limit, core.plans
 
 local namespace = require "kl.namespace"

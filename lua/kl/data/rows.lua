@@ -5,7 +5,7 @@
 -- addresses, and never calls Lua.
 local core = require "kl.core"
 local errors = require "kl.errors"
-local files = require "kl.files"
+local source = require "kl.files.source"
 local tree = require "kl.tree"
 
 local rows = {}
@@ -24,7 +24,7 @@ end
 --- n rows of an array from row `first` (from 1) on: of a tensor a view.
 ---@return kl.Tensor # (n, ...)
 function rows.window(t, first, n)
-  if files.is_source(t) then return t:rows(first, n) end
+  if source.is_source(t) then return t:rows(first, n) end
   local starts, size = {first}, {n}
   for axis = 2, t.ndim do starts[axis], size[axis] = 1, -1 end
   return core.ops.slice(t, starts, size)
@@ -70,7 +70,7 @@ function rows.of(slices)
     for k, structure in ipairs(slices) do
       batch[k] = tree.map(function(t)
         if run then return rows.window(t, positions[1], #positions) end
-        if files.is_source(t) then return t:gather(at) end
+        if source.is_source(t) then return t:gather(at) end
         return core.ops.take(t, at, 1)
       end, structure)
     end
@@ -80,7 +80,7 @@ function rows.of(slices)
   local leaves, from_files = {}, false
   for _, structure in ipairs(slices) do
     for _, leaf in ipairs(tree.flatten(structure)) do
-      local is_file = files.is_source(leaf)
+      local is_file = source.is_source(leaf)
       leaves[#leaves + 1], from_files = is_file and leaf.file or leaf, from_files or is_file
     end
   end
