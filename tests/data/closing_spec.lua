@@ -4,15 +4,15 @@ local Dataset = kl.data.Dataset
 
 local opened, closed = 0, 0
 
--- (x, y) batches without end; counts its passes and how many of them were closed
-local function counted()
-  return Dataset.from_generator(function()
-    opened = opened + 1
-    local guard <close> = setmetatable({}, {__close = function() closed = closed + 1 end})
-    assert(guard)
-    while true do coroutine.yield(kl.ones{2, 3}, kl.zeros{2, 1}) end
-  end)
+-- yields (x, y) batches without end; counts its passes and how many of them were closed
+local function yield_batches()
+  opened = opened + 1
+  local guard <close> = setmetatable({}, {__close = function() closed = closed + 1 end})
+  assert(guard)
+  while true do coroutine.yield(kl.ones{2, 3}, kl.zeros{2, 1}) end
 end
+
+local function counted() return Dataset.from_generator(yield_batches) end
 
 local function model_of()
   kl.set_seed(1)
@@ -70,14 +70,7 @@ describe("what a pass holds is closed:", function()
 
   it("a generator that fit was given as a function of coroutines", function()
     opened, closed = 0, 0
-    local function passes()
-      return coroutine.create(function()
-        opened = opened + 1
-        local guard <close> = setmetatable({}, {__close = function() closed = closed + 1 end})
-        assert(guard)
-        while true do coroutine.yield(kl.ones{2, 3}, kl.zeros{2, 1}) end
-      end)
-    end
+    local function passes() return coroutine.create(yield_batches) end
     model_of():fit{passes, steps_per_epoch = 2, epochs = 2, verbose = 0}
     assert.same({1, 1}, {opened, closed})
   end)

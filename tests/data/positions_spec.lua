@@ -86,12 +86,7 @@ local ends = {
   padded_batch = function(ds, n) return ds:padded_batch(n % 3 + 1) end,
 }
 
-local function names_of(t)
-  local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
+local names_of = require "objects".names
 local source_names, stage_names, end_names = names_of(sources), names_of(stages), names_of(ends)
 
 -- The pipeline of a seed; `stage_name` is in it for certain.

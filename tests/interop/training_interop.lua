@@ -1,6 +1,7 @@
 -- compile, fit and evaluate of a model with two outputs beside real Keras: the keys of the logs and their values, for every way in
 -- which losses, weights and metrics are given.
 local kl = require "kl"
+local names_of = require "objects".names
 local python = require "python"
 local L = kl.layers
 
@@ -82,13 +83,6 @@ describe("training with several outputs beside Keras", function()
   for i, w in ipairs(weights) do input.weights[i] = w:totable() end
   for name, t in pairs(data) do input[name] = t:totable() end
   local expected = python.run("training.py", input).results
-
-  local function names_of(t)
-    local names = {}
-    for name in pairs(t) do names[#names + 1] = name end
-    table.sort(names)
-    return names
-  end
 
   for i, case in ipairs(cases) do
     it(("gives the same keys and values: case %d, %s outputs, weights: %s"):format(i, case.form, case.weighting), function()

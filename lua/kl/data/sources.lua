@@ -1,6 +1,7 @@
 -- Where elements come from: tensors in memory, counting, functions of the user's.
 local core = require "kl.core"
 local args = require "kl.args"
+local coroutines = require "kl.coroutines"
 local errors = require "kl.errors"
 local rows = require "kl.data.rows"
 local stage = require "kl.data.stage"
@@ -129,41 +130,31 @@ local function signature(element)
   return table.concat(parts, "; ")
 end
 
-local function close_thread(thread)
-  if coroutine.status(thread) ~= "suspended" then return end
-  local ok, message = coroutine.close(thread)
-  if not ok then error(message, 0) end
-end
+local function raise(message) error(message, 0) end
 
 -- What a generator function gave: a function (with the state and the control value of a for loop), a coroutine, or, where it
 -- yielded, itself.  Gives a function that gives the next element's values, and one that ends it.
 local function begin(f)
   local body = coroutine.create(f)
   local first = table.pack(coroutine.resume(body))
-  if not first[1] then error(first[2], 0) end
+  if not first[1] then raise(first[2]) end
   if coroutine.status(body) == "suspended" then -- it yields its elements itself
-    local fresh = true
+    local fresh, next_values = true, coroutines.iterate(body, raise)
     return function()
-      if fresh then
-        fresh = false
-        return table.unpack(first, 2, first.n)
-      end
-      if coroutine.status(body) == "dead" then return nil end
-      local given = table.pack(coroutine.resume(body))
-      if not given[1] then error(given[2], 0) end
-      if coroutine.status(body) == "dead" then return nil end
-      return table.unpack(given, 2, given.n)
-    end, function() close_thread(body) end
+      if not fresh then return next_values() end
+      fresh = false
+      return table.unpack(first, 2, first.n)
+    end, function() coroutines.close(body) end
   end
   local iterate, state, control, closing = table.unpack(first, 2, 5)
   if type(iterate) == "thread" then
     return function()
       if coroutine.status(iterate) == "dead" then return nil end
       local given = table.pack(coroutine.resume(iterate))
-      if not given[1] then error(given[2], 0) end
+      if not given[1] then raise(given[2]) end
       if coroutine.status(iterate) == "dead" and given.n == 1 then return nil end
       return table.unpack(given, 2, given.n)
-    end, function() close_thread(iterate) end
+    end, function() coroutines.close(iterate) end
   end
   if iterate == nil then return function() end end -- a body that yielded nothing
   local meta = type(iterate) ~= "function" and getmetatable(iterate)

@@ -118,20 +118,19 @@ local function read_image(path, options)
   return io_.decode_image(io_.read_file(path), {channels = options.channels, max_bytes = options.max_bytes, name = path})
 end
 
-formats.png = {
-  options = {channels = "integer", max_bytes = "integer", compression = "integer"},
-  read = read_image,
-  write = function(path, value, options)
-    io_.write_file(path, io_.encode_png(check_tensor("kl.save: " .. path, value), {compression = options.compression}))
-  end,
-}
-formats.jpg = {
-  options = {channels = "integer", max_bytes = "integer", quality = "integer"},
-  read = read_image,
-  write = function(path, value, options)
-    io_.write_file(path, io_.encode_jpeg(check_tensor("kl.save: " .. path, value), {quality = options.quality}))
-  end,
-}
+--- A format of images whose encoder has one option.
+local function image_format(encode, option)
+  return {
+    options = {channels = "integer", max_bytes = "integer", [option] = "integer"},
+    read = read_image,
+    write = function(path, value, options)
+      io_.write_file(path, encode(check_tensor("kl.save: " .. path, value), {[option] = options[option]}))
+    end,
+  }
+end
+
+formats.png = image_format(io_.encode_png, "compression")
+formats.jpg = image_format(io_.encode_jpeg, "quality")
 
 formats.idx = {
   options = {max_bytes = "integer"},

@@ -1,10 +1,10 @@
 -- F-scores: the harmonic mean of precision and recall per class (keras-semantics 4.3).
-local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
 local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
+local columns = require "kl.metrics.columns"
 
 local EPSILON = 1e-7
 local averages = {micro = true, macro = true, weighted = true}
@@ -36,20 +36,12 @@ end
 
 --- y_true and y_pred of shape (n, classes).
 function FBetaScore:update_state(y_true, y_pred, sample_weight)
-  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
-  y_true, y_pred = Loss.pair(self.name, y_true, ops.cast(y_pred, self.dtype))
-  local classes = core.length(y_pred, -1)
-  local known = rawget(self, "_classes")
-  if y_pred.ndim ~= 2 or not classes or known and known ~= classes then
-    errors.fail("%s: y_true and y_pred of shape (n, %s) expected, got %s", self.name, known or "classes", core.shape_text(y_pred))
-  end
   local micro = rawget(self, "average") == "micro"
-  if not known then
-    self._classes = classes
+  y_true, y_pred = columns.read(self, "classes", y_true, y_pred, function(classes)
     for _, name in ipairs{"true_positives", "false_positives", "false_negatives", "intermediate_weights"} do
       self[name] = self:add_weight{name = name, shape = micro and {} or {classes}}
     end
-  end
+  end)
   local chosen
   local threshold = rawget(self, "threshold")
   if threshold then
@@ -73,7 +65,7 @@ end
 
 ---@return kl.Tensor # a scalar, or (classes) without an average
 function FBetaScore:result()
-  if not rawget(self, "_classes") then return ops.cast(0.0, self.dtype) end
+  if not columns.known(self) then return ops.cast(0.0, self.dtype) end
   local average = rawget(self, "average")
   local precision = self.true_positives / (self.true_positives + self.false_positives + EPSILON)
   local recall = self.true_positives / (self.true_positives + self.false_negatives + EPSILON)

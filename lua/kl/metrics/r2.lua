@@ -5,6 +5,7 @@ local errors = require "kl.errors"
 local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
+local columns = require "kl.metrics.columns"
 
 local aggregations = {uniform_average = true, variance_weighted_average = true, none = true}
 
@@ -29,19 +30,11 @@ end
 
 --- y_true and y_pred of shape (n, columns), or one of them (n) where there is one column.
 function R2Score:update_state(y_true, y_pred, sample_weight)
-  y_true, y_pred = Loss.as_tensors(y_true, y_pred)
-  y_true, y_pred = Loss.pair(self.name, y_true, ops.cast(y_pred, self.dtype))
-  local columns = core.length(y_pred, -1)
-  local known = rawget(self, "_columns")
-  if y_pred.ndim ~= 2 or not columns or known and known ~= columns then
-    errors.fail("%s: y_true and y_pred of shape (n, %s) expected, got %s", self.name, known or "columns", core.shape_text(y_pred))
-  end
-  if not known then
-    self._columns = columns
+  y_true, y_pred = columns.read(self, "columns", y_true, y_pred, function(count)
     for field, name in ("squared_sum=squared_sum sum=sum total_mse=residual count=count"):gmatch("(%S+)=(%S+)") do
-      self[field] = self:add_weight{name = name, shape = {columns}}
+      self[field] = self:add_weight{name = name, shape = {count}}
     end
-  end
+  end)
   local weight = Loss.fit_weight(self.name, sample_weight == nil and 1.0 or sample_weight, y_true)
   weight = ops.broadcast_to(weight, y_true.shape)
   local weighted = y_true * weight
@@ -54,7 +47,7 @@ end
 
 ---@return kl.Tensor # a scalar, or (columns) with class_aggregation = "none"; NaN where all targets are equal and met
 function R2Score:result()
-  if not rawget(self, "_columns") then return ops.cast(0.0, self.dtype) end
+  if not columns.known(self) then return ops.cast(0.0, self.dtype) end
   local total = self.squared_sum - self.sum * ops.divide_no_nan(self.sum, self.count)
   local scores = 1 - self.total_mse / total
   scores = ops.where(ops.logical_or(ops.isinf(scores), ops.equal(self.count, 0)), 0.0, scores)

@@ -7,6 +7,7 @@
 -- `<close>`); `local pass <close> = source` does so when training stops, raises or has taken its steps.
 local core = require "kl.core"
 local class = require "kl.class"
+local coroutines = require "kl.coroutines"
 local errors = require "kl.errors"
 local ops = require "kl.ops"
 local rows = require "kl.data.rows"
@@ -248,13 +249,7 @@ local function form_of(batch)
 end
 
 local function resume(what, thread)
-  return function()
-    if coroutine.status(thread) == "dead" then return nil end
-    local results = table.pack(coroutine.resume(thread))
-    if not results[1] then errors.fail("%s: the generator failed: %s", what, tostring(results[2])) end
-    if coroutine.status(thread) == "dead" then return nil end -- what it returned at its end is no batch
-    return table.unpack(results, 2, results.n)
-  end
+  return coroutines.iterate(thread, function(message) errors.fail("%s: the generator failed: %s", what, tostring(message)) end)
 end
 
 --- A Lua function (or coroutine) that gives a batch per call, x, y and sample_weight, and nil at its end; or one that returns such
@@ -271,10 +266,7 @@ function batches.is_generator(value) return type(value) == "function" or type(va
 function GeneratorSource:close()
   local thread = self.thread
   self.thread = nil
-  if thread and coroutine.status(thread) == "suspended" then
-    local ok, message = coroutine.close(thread)
-    if not ok then error(message, 0) end
-  end
+  if thread then coroutines.close(thread) end
 end
 GeneratorSource.__close = GeneratorSource.close
 

@@ -139,10 +139,7 @@ function compiled.lay_out(model, c, like)
   layout.losses = outputs.spread("compile: 'loss'", o, c.loss, {for_each = true, is_leaf = is_one})
   layout.weights = outputs.spread("compile: 'loss_weights'", o, c.loss_weights, {for_each = true})
   local count = 0
-  for i, loss in ipairs(layout.losses) do
-    count = count + (loss and 1 or 0)
-    if not layout.weights[i] then layout.weights[i] = false end
-  end
+  for _, loss in ipairs(layout.losses) do count = count + (loss and 1 or 0) end
   layout.trackers, layout.loss_words = {}, {}
   for i, name in ipairs(o.names) do layout.loss_words[i] = (" (in the loss of output '%s')"):format(name) end
   local Mean = require "kl.metrics".Mean
