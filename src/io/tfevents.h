@@ -2,8 +2,10 @@
  *
  * A file is a row of records, each an Event message with its length and two CRCs around it; the first names the
  * version. Records are only ever appended, and only whole ones: they wait in a queue and go out in one write, so a
- * process that is killed leaves a readable prefix.  Every writer makes a file of its own, never writing into an older
- * one.  The messages are those of tfevents.proto; how they are filled is in tf_event.c. */
+ * process that is killed leaves whole records and at most one cut one behind them (the system stops a write between
+ * pages), which readers take as the end.  Every writer makes a file of its own, never writing into an older one, so
+ * nothing comes behind a cut record.  The messages are those of tfevents.proto; how they are filled is in tf_event.c.
+ */
 #ifndef KL_IO_TFEVENTS_H
 #define KL_IO_TFEVENTS_H
 

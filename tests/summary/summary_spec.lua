@@ -176,17 +176,20 @@ describe("kl.summary", function()
     assert.same(made, events.files(folder))
   end)
 
-  it("leaves whole records behind when the process is killed", function()
+  -- Linux looks for a kill between the pages of a write, so the last record may be a cut one: readers take it as the end of
+  -- the file, and a run that goes on writes a file of its own.
+  it("leaves whole records and at most one cut one behind when the process is killed", function()
     training.run_script(([[
       local kl = require "kl"
       local w = kl.summary.create_file_writer(%q, {max_queue = 7})
       for step = 1, math.huge do
         w:scalar("a", step, {step = math.tointeger(step)})
         w:text("t", ("x"):rep(3000), {step = math.tointeger(step)})
-      end]]):format(folder), "timeout -s KILL 1")
+        if step == 500 then os.execute("kill -9 $PPID &") end
+      end]]):format(folder), "timeout -s KILL 60")
     local list, left = events.read_file(events.files(folder)[1])
-    assert(#list > 100)
-    assert.equal(0, left)
+    assert(#list > 990, #list) -- seven may have waited
+    assert(left < 3100, left)
     for i, point in ipairs(events.curve(folder, "a")) do assert.same({i, i}, point) end
   end)
 
