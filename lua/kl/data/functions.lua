@@ -252,4 +252,4 @@ function Dataset:reduce(initial_state, f)
   end
 end
 
-return {same = same, looking = looking, fetch_of_part = fetch_of_part, prepare_of_part = prepare_of_part}
+return {same = same, looking = looking, made = made, fetch_of_part = fetch_of_part, prepare_of_part = prepare_of_part}
