@@ -53,6 +53,10 @@ local cases = {
   {"filter by a Lua boolean", range(6):filter(function(x) return x:item() % 3 == 0 end), {0, 3}, -2},
   {"take_while", range(6):take_while(function(x) return kl.less(x, 2) end), {0, 1}, -2},
   {"scan", range(1, 5):scan(0, function(sum, x) return sum + x, sum + x end), {1, 3, 6, 10}, 4},
+  {"scan with a table as its state", range(1, 4):scan({1, 1}, function(last, x)
+    assert(type(last) == "table")
+    return {last[2], last[1] + last[2]}, last[1] * x
+  end), {1, 2, 6}, 3},
   {"padded_batch", Dataset.from_generator(function() for i = 1, 3 do coroutine.yield(kl.ones{i}) end end):padded_batch(2),
     {{{1, 0}, {1, 1}}, {{1, 1, 1}}}, -2},
   {"padded_batch to a shape", range(1, 3):map(function(x) return kl.ones{x:item()} end)
