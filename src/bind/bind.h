@@ -81,7 +81,7 @@ void kl_bind_new_weak_table(lua_State *L, const char *mode);
 
 void kl_bind_open_state(lua_State *L);
 
-/* tensor.c */
+/* handle.c */
 
 /* What is at an index, found by its metatable. */
 typedef enum kl_bind_kind { KL_BIND_OTHER, KL_BIND_TENSOR, KL_BIND_RECORDED, KL_BIND_VARIABLE } kl_bind_kind;
@@ -137,8 +137,19 @@ bool kl_bind_read_input(lua_State *L, int index, kl_bind_input *in);
 /* Second phase: a new reference.  Raises nothing; table errors are in the message slot. */
 kl_status kl_bind_make_input(lua_State *L, const kl_bind_input *in, kl_tensor **out);
 
+void kl_bind_set_variable_meta(const void *meta);
+void kl_bind_open_handle(lua_State *L, int core);
+
+/* nested.c */
+
 /* A tensor from nested tables, of the given dtype or (dtype < 0) of the one its numbers suggest. */
 kl_status kl_bind_tensor_from_table(lua_State *L, int index, int dtype, kl_tensor **out);
+
+/* A tensor with values as nested tables of numbers or booleans, and its element i, in C order.  [-0, +1] */
+void kl_bind_push_nested(lua_State *L, const kl_tensor *t);
+void kl_bind_push_element(lua_State *L, const kl_tensor *t, int64_t i);
+
+/* tensor.c */
 
 /* A shape as a Lua list (unknown axes are false), and a list or bare integer as a shape.  [-0, +1] and [-0, +0] */
 void kl_bind_push_shape(lua_State *L, const kl_shape *shape);
@@ -150,7 +161,6 @@ void kl_bind_new_properties(lua_State *L);
 bool kl_bind_push_property(lua_State *L, int properties, const kl_tensor *t);
 
 void kl_bind_open_tensor(lua_State *L, int core);
-void kl_bind_set_variable_meta(const void *meta);
 
 /* op.c */
 void kl_bind_open_ops(lua_State *L, int core);

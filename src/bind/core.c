@@ -287,6 +287,7 @@ int luaopen_kl_core(lua_State *L) {
   luaL_newlib(L, functions);
   int core = lua_gettop(L);
   kl_bind_open_source(L, core);
+  kl_bind_open_handle(L, core);
   kl_bind_open_tensor(L, core);
   kl_bind_open_variable(L, core);
   kl_bind_open_ops(L, core);
