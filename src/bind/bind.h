@@ -164,6 +164,7 @@ void kl_bind_open_tensor(lua_State *L, int core);
 
 /* op.c */
 void kl_bind_open_ops(lua_State *L, int core);
+void kl_bind_open_op_info(lua_State *L, int core); /* op_info.c */
 
 /* A node's op with its attributes on the Lua values in the list at `inputs`; pushes the list of results.  [-0, +1] */
 int kl_bind_apply_node(lua_State *L, const kl_node *node, int inputs);

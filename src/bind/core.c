@@ -291,6 +291,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_tensor(L, core);
   kl_bind_open_variable(L, core);
   kl_bind_open_ops(L, core);
+  kl_bind_open_op_info(L, core);
   kl_bind_open_tape(L, core);
   kl_bind_open_record(L, core);
   kl_bind_open_guard(L, core);
