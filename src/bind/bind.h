@@ -181,9 +181,11 @@ bool kl_bind_push_variable_by_id(lua_State *L, uint64_t id);
 
 void kl_bind_open_variable(lua_State *L, int core);
 
-/* tape.c */
-int kl_bind_gradient(lua_State *L); /* core.gradient: what it calls belongs to the backward phase */
+/* tape.c, gradient.c, custom_gradient.c */
+int kl_bind_gradient(lua_State *L); /* tape:_gradient: what it calls belongs to the backward phase */
 void kl_bind_open_tape(lua_State *L, int core);
+void kl_bind_open_gradient(lua_State *L, int core);
+void kl_bind_open_custom_gradient(lua_State *L, int core);
 
 /* random.c */
 void kl_bind_open_random(lua_State *L, int core);

@@ -293,6 +293,8 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_ops(L, core);
   kl_bind_open_op_info(L, core);
   kl_bind_open_tape(L, core);
+  kl_bind_open_gradient(L, core);
+  kl_bind_open_custom_gradient(L, core);
   kl_bind_open_record(L, core);
   kl_bind_open_guard(L, core);
   kl_bind_open_finite_watch(L, core);
