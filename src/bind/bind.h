@@ -201,10 +201,11 @@ void kl_bind_open_record(lua_State *L, int core);
 void kl_bind_open_guard(lua_State *L, int core);
 void kl_bind_open_finite_watch(lua_State *L, int core);
 
-/* step.c */
+/* step.c, replay.c */
 int kl_bind_call_step(lua_State *L);
 int kl_bind_capture_step(lua_State *L);
 void kl_bind_open_step(lua_State *L, int core);
+void kl_bind_open_replay(lua_State *L, int core);
 
 /* Whether tables still hold what they held (watch.c). */
 void kl_bind_open_watch(lua_State *L, int core);

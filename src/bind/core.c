@@ -299,6 +299,7 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_guard(L, core);
   kl_bind_open_finite_watch(L, core);
   kl_bind_open_step(L, core);
+  kl_bind_open_replay(L, core);
   kl_bind_open_profile(L, core);
   kl_bind_open_watch(L, core);
   kl_bind_open_query(L, core);
