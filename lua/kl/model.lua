@@ -105,8 +105,8 @@ function Model:get_layer(given)
   return layer
 end
 
-function Model:call(inputs, options)
-  if self._graph then return self._graph:run(inputs, options) end
+function Model:call(inputs)
+  if self._graph then return self._graph:run(inputs) end
   errors.fail("model '%s' (a %s) defines no call and has no inputs and outputs", self.name, getmetatable(self).__name)
 end
 

@@ -112,8 +112,8 @@ rawset(Sequential, "build", function(self, shape)
   end
 end)
 
-function Sequential:call(inputs, options)
-  if self._graph then return self._graph:run(inputs, options) end
+function Sequential:call(inputs)
+  if self._graph then return self._graph:run(inputs) end
   local x = inputs
   for _, layer in ipairs(self._stack) do x = layer(x) end
   return x

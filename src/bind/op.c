@@ -42,7 +42,7 @@ static kl_status apply(lua_State *L, const kl_bind_op_call *c, kl_tensor **out, 
   return status;
 }
 
-/* Where a symbolic result came from, for lua/kl/functional.lua: {op = name, inputs = {...}, serial = n}, inputs being
+/* Where a symbolic result came from, for lua/kl/functional: {op = name, inputs = {...}, serial = n}, inputs being
  * the very Lua values, so that running the graph again reads variables anew.  [-0, +1] */
 static void push_origin(lua_State *L, const kl_bind_op_call *c, const kl_tensor *t) {
   lua_createtable(L, 0, 3);
