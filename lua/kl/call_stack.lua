@@ -120,7 +120,8 @@ core.set_error_context(function()
     local function name(i) return stack[i].layer.name end
     path = ("%s/%s/.../%s/%s"):format(name(1), name(2), name(stack.n - 1), name(stack.n))
   end
-  return (" (in layer '%s', a %s)"):format(path, getmetatable(top.layer).__name)
+  local name = getmetatable(top.layer).__name
+  return (" (in layer '%s', %s %s)"):format(path, name:find("^[AEIOU]") and "an" or "a", name)
 end)
 
 return call_stack
