@@ -106,10 +106,9 @@ static int why(lua_State *L) {
 
 void kl_bind_open_gradient(lua_State *L, int core) {
   static const luaL_Reg methods[] = {{"_gradient", kl_bind_gradient}, {"why", why}, {NULL, NULL}};
-  luaL_newmetatable(L, SWEEP_TYPE);
-  lua_pushcfunction(L, gc_sweep);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg sweep_ends[] = {{"__gc", gc_sweep}, {NULL, NULL}};
+  kl_bind_new_type(L, SWEEP_TYPE, sweep_ends, NULL);
   lua_getfield(L, core, "tape_methods");
   luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 2);
+  lua_pop(L, 1);
 }
