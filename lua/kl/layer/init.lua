@@ -62,10 +62,7 @@ function Layer:_set_options(own, common)
   end
   self._trainable = args.check(getmetatable(self).__name .. ": 'trainable'", common.trainable, "boolean")
   if common.dtype ~= nil then
-    if common.dtype ~= "float32" and common.dtype ~= "float64" then
-      errors.fail("%s: dtype must be \"float32\" or \"float64\", got %s", getmetatable(self).__name, errors.show(common.dtype))
-    end
-    self.compute_dtype = common.dtype
+    self.compute_dtype = args.choice(getmetatable(self).__name .. ": 'dtype'", common.dtype, {"float32", "float64"})
   end
   self.autocast = args.check(getmetatable(self).__name .. ": 'autocast'", common.autocast, "boolean")
   if common.activity_regularizer ~= nil then

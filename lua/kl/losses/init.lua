@@ -17,11 +17,7 @@ end
 -- Keras's, and names that look valid there but are not.
 local aliases = {huber_loss = "Huber", kullback_leibler_divergence = "KLDivergence", ctc_loss = "CTC", dice_loss = "Dice",
   logcosh = "LogCosh"}
-for short, name in pairs{mse = "MeanSquaredError", mae = "MeanAbsoluteError", mape = "MeanAbsolutePercentageError",
-  msle = "MeanSquaredLogarithmicError", bce = "BinaryCrossentropy", kld = "KLDivergence"} do
-  aliases[short], aliases[short:upper()] = name, name
-end
-local index = lookup.index(losses.classes, aliases)
+local index = lookup.index(losses.classes, lookup.add_short_names(aliases))
 
 -- A function given as a loss: values per sample, then the default reduction.
 local FunctionLoss = Loss:extend("LossFunctionWrapper")

@@ -26,11 +26,7 @@ for _, f in pairs(losses.functions) do reduction.directions[f] = "down" end
 local aliases = {logcosh = "LogCoshError", log_cosh = "LogCoshError", rmse = "RootMeanSquaredError", RMSE = "RootMeanSquaredError",
   kullback_leibler_divergence = "KLDivergence", fbeta_score = "FBetaScore", iou = "IoU", mean_iou = "MeanIoU",
   binary_iou = "BinaryIoU", one_hot_iou = "OneHotIoU", one_hot_mean_iou = "OneHotMeanIoU"}
-for short, name in pairs{mse = "MeanSquaredError", mae = "MeanAbsoluteError", mape = "MeanAbsolutePercentageError",
-  msle = "MeanSquaredLogarithmicError", bce = "BinaryCrossentropy", kld = "KLDivergence"} do
-  aliases[short], aliases[short:upper()] = name, name
-end
-local index = lookup.index(metrics.classes, aliases)
+local index = lookup.index(metrics.classes, lookup.add_short_names(aliases))
 
 --- A metric from an object, a class, a name in any spelling (the metric then has the name as given), or a function
 --- (y_true, y_pred) -> per-sample values.

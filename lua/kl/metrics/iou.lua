@@ -31,7 +31,7 @@ function IoU:init(given)
   IoU.super.init(self, given)
   local what = getmetatable(self).__name
   self.dtype = dtypes[self._config.dtype] or
-    errors.fail("%s: dtype must be int32, int64, float32 or float64, got %s", what, errors.show(self._config.dtype))
+    errors.fail("%s: 'dtype' must be int32, int64, float32 or float64, got %s", what, errors.show(self._config.dtype))
   self._config.dtype = self.dtype
   local n = args.check(what .. ": 'num_classes'", self.num_classes, "integer", 1)
   local ids = rawget(self, "target_class_ids")
