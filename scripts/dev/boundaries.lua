@@ -78,7 +78,7 @@ local stages = {
   {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
-  {"saving", "info", "profile", "run", "utils", "model_summary"},
+  {"saving", "info", "profile", "run", "utils"},
   {"init"},
 }
 
