@@ -1,6 +1,6 @@
 -- The one direction of the parts (docs/architecture.md), and what no file may say: lua5.4 scripts/dev/boundaries.lua
 -- Prints a line per violation and counts at the end; run from the repository's root.
-local violations, checked = 0, 0
+local violations, checked, seen = 0, 0, {}
 
 local function complain(file, line, format, ...)
   violations = violations + 1
@@ -17,7 +17,7 @@ end
 
 local function each_line(path, f)
   local number = 0
-  checked = checked + 1
+  if not seen[path] then seen[path], checked = true, checked + 1 end
   for line in io.lines(path) do
     number = number + 1
     f(line, number)
@@ -136,6 +136,41 @@ for _, path in ipairs(files("")) do
     each_line(path, function(line, n)
       if (" " .. line):find("[^%w_.]/work/%l") or (" " .. line):find("[^%w_.]/home/%l") then
         complain(path, n, "a path of a machine")
+      end
+    end)
+  end
+end
+
+-- Names of files in comments and documents are those of files that are there: whole paths anywhere, ends of paths ("op/op.h", and
+-- in documents "plan.c") in src and lua.  Not meant: <family>.c, *.lua, and what a user would call his own.
+local is_file, is_end = {}, {}
+for _, path in ipairs(files("")) do
+  is_file[path] = true
+  local tail = path
+  while tail do
+    is_end[tail] = true
+    tail = tail:match("^[^/]*/(.+)$")
+  end
+end
+
+local folders = {src = true, lua = true, tests = true, scripts = true, docs = true, bench = true}
+local endings = {c = true, h = true, lua = true, md = true, py = true, proto = true}
+
+for path in pairs(is_file) do
+  local folder, ending = path:match("^([^/]+)/"), path:match("%.(%w+)$")
+  if ending == "md" or folders[folder] and folder ~= "docs" and (endings[ending] or not path:find("%.")) then
+    each_line(path, function(line, n)
+      local here = folder == "src" or folder == "lua"
+      local text = " " .. line .. " "
+      for name, suffix in text:gmatch("[^%w_./<>*%%-](%w[%w_./]*%.(%w+))%f[^%w_]") do
+        local first = name:match("^([^/]+)/")
+        local missing = folders[first] and not is_file[name] or here and first and not is_end[name]
+        if endings[suffix] and missing and not line:find("^#include") then complain(path, n, "there is no file %s", name) end
+      end
+      if ending == "md" then
+        for name, suffix in line:gmatch("`([%w_/]+%.(%w+))`") do
+          if endings[suffix] and not is_end[name] then complain(path, n, "there is no file %s", name) end
+        end
       end
     end)
   end
