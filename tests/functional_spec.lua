@@ -2,6 +2,7 @@
 local kl = require "kl"
 local assert = require "luassert"
 local compare = require "compare"
+local names_of = require "names_of"
 local near = require "near"
 local raises = require "raises"
 local layers, Model = kl.layers, kl.Model
@@ -13,12 +14,6 @@ local function layer_of(f, name)
   local Own = kl.Layer:extend(name or "Own")
   function Own:call(inputs, options) return f(inputs, options, self) end
   return Own
-end
-
-local function names(list)
-  local text = {}
-  for i, l in ipairs(list) do text[i] = l.name end
-  return table.concat(text, " ")
 end
 
 describe("a functional model", function()
@@ -58,7 +53,7 @@ describe("a functional model", function()
     local inner = Model{inputs = inner_in, outputs = layers.Dense{2, name = "hidden"}(inner_in), name = "inner"}
     local outer_in = kl.Input{2}
     local outer = Model{inputs = outer_in, outputs = layers.Dense{1, name = "top"}(inner(inner(outer_in)))}
-    assert.matches("^input_layer[_%d]* inner top$", names(outer.layers))
+    assert.matches("^input_layer[_%d]* inner top$", names_of(outer.layers))
     assert.equal(4, #outer.weights)
     assert.equal(inner.weights[1], outer.weights[1])
     compare.bits(outer(x), outer:get_layer("top")(inner(inner(x))), "the model")
@@ -163,7 +158,7 @@ describe("a functional model", function()
     local late = dense("late")(b)
     local deep = dense("d2")(dense("d1")(a))
     local model = Model{inputs = {b, a, unused}, outputs = layers.Add{name = "add"}{deep, late}}
-    assert.equal("a d1 b d2 late unused add", names(model.layers))
+    assert.equal("a d1 b d2 late unused add", names_of(model.layers))
     local paths = {}
     for i, w in ipairs(model.weights) do paths[i] = w.path end
     assert.equal("d1/kernel d1/bias d2/kernel d2/bias late/kernel late/bias", table.concat(paths, " "))
@@ -509,7 +504,7 @@ describe("a subclass of Model", function()
       assert.is_false(model.built)
       build(model)
       assert.is_true(model.built)
-      assert.equal("scale kernel bias", names(model.weights))
+      assert.equal("scale kernel bias", names_of(model.weights))
       assert.matches("^my_model[_%d]*$", model.name)
       assert.equal(model.name .. "/d/kernel", model.dense.kernel.path)
     end

@@ -75,7 +75,7 @@ local stages = {
   {"class", "errors", "args", "tree", "names", "own_code", "namespace", "version", "coroutines", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
-  {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
+  {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
   {"saving", "info", "profile", "run", "utils", "model_summary"},

@@ -164,16 +164,11 @@ static int may_capture(lua_State *L) {
 }
 
 void kl_bind_open_replay(lua_State *L, int core) {
+  static const luaL_Reg meta[] = {{"__gc", gc_replay}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"run", run_replay}, {NULL, NULL}};
   lua_pushcfunction(L, kl_bind_capture_step);
   lua_setfield(L, core, "capture_step");
   lua_pushcfunction(L, may_capture);
   lua_setfield(L, core, "may_capture");
-  luaL_newmetatable(L, REPLAY_TYPE);
-  lua_pushcfunction(L, gc_replay);
-  lua_setfield(L, -2, "__gc");
-  lua_newtable(L);
-  lua_pushcfunction(L, run_replay);
-  lua_setfield(L, -2, "run");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_type(L, REPLAY_TYPE, meta, methods);
 }
