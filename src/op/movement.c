@@ -283,6 +283,7 @@ static kl_status unit_axes_view(const kl_attr *attrs, const kl_tensor *in, const
 
 const kl_op kl_op_expand_dims = {
     KL_ROW(expand_dims, "A new axis of length 1 at a place in the new shape."),
+    .alias = "unsqueeze",
     .params = expand_params,
     .outputs = 1,
     .infer = expand_infer,
@@ -445,6 +446,7 @@ static kl_status same_view(const kl_attr *attrs, const kl_tensor *in, const kl_s
 
 const kl_op kl_op_stop_gradient = {
     KL_ROW(stop_gradient, "x itself; gradients do not pass."),
+    .alias = "detach",
     .params = kl_unary_params,
     .outputs = 1,
     .infer = same_infer,
