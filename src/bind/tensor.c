@@ -268,8 +268,11 @@ static kl_status walk(lua_State *L, nested *w, int axis) {
   int type = lua_type(L, -1);
   if (axis == w->shape.ndim) {
     if (type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
-      return type == LUA_TTABLE
-                 ? kl_fail(KL_ESHAPE, "kl.tensor: the nested tables do not all have the same depth")
+      return type == LUA_TTABLE ? kl_fail(KL_ESHAPE, "kl.tensor: the nested tables do not all have the same depth")
+             : kl_bind_kind_of(L, -1) != KL_BIND_OTHER
+                 ? kl_fail(
+                       KL_EDTYPE,
+                       "kl.tensor: numbers or booleans expected, got a tensor: kl.stack makes one of a list of them")
                  : kl_fail(KL_EDTYPE, "kl.tensor: numbers or booleans expected, got %s", lua_typename(L, type));
     }
     bool is_float = type == LUA_TNUMBER && !lua_isinteger(L, -1);
@@ -478,7 +481,7 @@ static int index_tensor(lua_State *L) {
       return 1;
     }
     const char *name = lua_tostring(L, 2);
-    kl_bind_push_nearest(L, name, NULL, lua_upvalueindex(1));
+    kl_bind_push_method_hint(L, name, 0, lua_upvalueindex(1));
     return kl_bind_error(L, "a tensor has no method or property '%s'%s", name, lua_tostring(L, -1));
   }
   lua_getfield(L, lua_upvalueindex(1), "__getitem");
@@ -512,11 +515,26 @@ static int no_order(lua_State *L) {
                        "kl.greater_equal, kl.equal; kl.array_equal gives one boolean");
 }
 
-/* kl.tensor(data, dtype): nested tables, a number, a boolean, or a tensor (which is cast). */
+/* Puts the dtype of a table of options in its place. */
+static void unpack_dtype(lua_State *L, int index) {
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "dtype") != 0) {
+      lua_pushvalue(L, -2); /* luaL_tolstring may change what it shows, and lua_next needs the key */
+      kl_bind_error(L, "kl.tensor: unknown option '%s' (known: dtype)", luaL_tolstring(L, -1, NULL));
+    }
+  }
+  lua_getfield(L, index, "dtype");
+  lua_replace(L, index);
+}
+
+/* kl.tensor(data, dtype) or (data, {dtype = ...}): nested tables, a number, a boolean, or a tensor (which is cast). */
 static int new_tensor(lua_State *L) {
   int dtype = -1;
   kl_dtype parsed;
   kl_bind_input in;
+  if (lua_istable(L, 2)) {
+    unpack_dtype(L, 2);
+  }
   if (!lua_isnoneornil(L, 2)) {
     if (lua_type(L, 2) != LUA_TSTRING || !kl_dtype_parse(lua_tostring(L, 2), &parsed)) {
       return kl_bind_error(L, "kl.tensor: the name of a dtype expected, got %s", luaL_tolstring(L, 2, NULL));

@@ -5,10 +5,12 @@ local class = require "kl.class"
 local errors = require "kl.errors"
 local style = require "kl.plot.style"
 local ticks = require "kl.plot.ticks"
+local unknown = require "kl.plot.unknown"
 local values = require "kl.plot.values"
 
 ---@class kl.plot.Axes: kl.Object
 local Axes = class.Object:extend("Axes")
+unknown.refuse(Axes)
 
 --- What axes are told at any time, by kl.plot.figure{...}, figure:axes(i, {...}) or axes:configure{...}.
 Axes.params = args.params{
