@@ -125,6 +125,7 @@ function functional.capture(inputs, outputs)
     if not core.is_symbolic(t) then
       errors.fail("input %d of the model must be a tensor made by kl.Input, got %s", i, errors.show(t))
     end
+    if is_input_origin[core.origin(t)] then errors.fail("input %d of the model is given twice: each input may be in it once", i) end
     is_input_origin[core.origin(t)] = true
   end
   for i, t in ipairs(output_leaves) do
