@@ -542,6 +542,11 @@ describe("a subclass of Model", function()
 end)
 
 describe("Input", function()
+  it("is in a model once", function()
+    local input = kl.Input{2}
+    raises(function() kl.Model{inputs = {input, input}, outputs = layers.Dense{1}(input)} end, "input 2 of the model is given twice")
+  end)
+
   it("is a tensor of unknown batch, named by its layer", function()
     local cases = {{{3}, {false, 3}}, {3, {false, 3}}, {{}, {false}}, {{28, 28, 1}, {false, 28, 28, 1}}, {{nil, 3}, {false,
       false, 3}},

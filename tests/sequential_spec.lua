@@ -107,7 +107,9 @@ describe("Sequential", function()
   it("refuses what is no layer, two of one name, and a second Input", function()
     local function a() return layers.Dense{1, name = "a"} end
     raises(function() Sequential{a(), 5} end, "Sequential: layer 2 must be a layer, got integer 5")
-    raises(function() Sequential{a(), layers.Dense} end, "layer 2 must be a layer")
+    raises(function() Sequential{a(), layers.Dense} end,
+      "layer 2 must be a layer, got the class Dense %(an object of it expected: Dense{...}%)")
+    raises(function() Sequential{kl.Input{2}, nil, a()} end, "element 2 of a list is nil")
     raises(function() Sequential{a(), a()} end, "two layers called 'a'")
     raises(function() Sequential{a(), kl.Input{2}} end, "an Input can only be the first layer")
     raises(function() Sequential{kl.Input{2}, kl.Input{2}} end, "an Input can only be the first layer")

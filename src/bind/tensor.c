@@ -1,5 +1,7 @@
 /* What a script does with a tensor besides computing: kl.tensor, its values as Lua numbers, its properties, printing.
  */
+#include <string.h>
+
 #include "bind/bind.h"
 #include "op/apply.h"
 #include "op/assign.h"

@@ -161,6 +161,8 @@ describe("the learning rate", function()
     near(w, 0.5, "0.25 again")
     near(optimizer:get_config().learning_rate, 0.25, "the config has the rate of now")
     raises(function() optimizer.learning_rate = "fast" end, "can be set to a number or a tensor, got the string \"fast\"")
+    raises(function() optimizer.learning_rate = 0 / 0 end, "can be set to a number or a tensor, got float nan")
+    raises(function() kl.optimizers.SGD{0 / 0} end, "SGD: learning_rate must be a number, a schedule or a function, got float nan")
     raises(function() optimizer.learning_rate = optimizers.schedules.CosineDecay{.1, 10} end, "a number or a tensor, got a CosineDecay")
   end)
 

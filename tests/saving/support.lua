@@ -25,7 +25,7 @@ end
 --- The names in a folder, hidden ones too.
 function support.names_in(folder)
   local list = {}
-  local pipe <close> = assert(io.popen(("ls -A '%s'"):format(folder)))
+  local pipe <close> = assert(io.popen(("LC_ALL=C ls -A '%s'"):format(folder)))
   for name in pipe:lines() do list[#list + 1] = name end
   return list
 end

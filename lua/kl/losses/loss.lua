@@ -210,6 +210,9 @@ end
 function Loss:__call(y_true, y_pred, sample_weight, mask)
   y_true, y_pred = self:_as_tensors(y_true, y_pred)
   local values, own_mask = self:call(y_true, y_pred)
+  if not core.kind(values) then
+    errors.fail("loss '%s' must give a tensor, of one value per sample, got %s", self.name, errors.show(values))
+  end
   if own_mask ~= nil then mask = mask ~= nil and ops.logical_and(ops.cast(mask, "bool"), own_mask) or own_mask end
   return self:reduce(values, sample_weight, mask)
 end

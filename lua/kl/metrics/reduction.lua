@@ -129,6 +129,9 @@ function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
   else
     values, mask = self:fn(y_true, y_pred)
   end
+  if not core.kind(values) and type(values) ~= "number" and type(values) ~= "table" then
+    errors.fail("metric '%s' must give a tensor, of one value per sample, got %s", self.name, errors.show(values))
+  end
   if mask ~= nil and sample_weight ~= nil then
     mask = ops.cast(mask, values.dtype)
     sample_weight = Loss.fit_weight(self.name, as_float(sample_weight, values.dtype), values) * mask
