@@ -72,7 +72,7 @@ end
 -- Lua: a module may require, when it is loaded, those of its own stage and of the stages before.  A require inside a function
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
-  {"class", "errors", "elsewhere", "args", "tree", "names", "own_code", "namespace", "version", "coroutines", "files"},
+  {"class", "errors", "elsewhere", "args", "tree", "names", "own_code", "namespace", "version", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
   {"call_stack", "module", "layer", "functional", "layers"},
@@ -90,6 +90,15 @@ local function stage_of(module)
   end
   local outer = module:match("^(.*)%.[^.]+$")
   return outer and stage_of(outer)
+end
+
+for _, names in ipairs(stages) do
+  for _, name in ipairs(names) do
+    local path = "lua/kl/" .. name:gsub("%.", "/")
+    if not io.open(path .. ".lua") and not io.open(path) then
+      complain("scripts/dev/boundaries.lua", 1, "the stages name kl.%s, which is not there", name)
+    end
+  end
 end
 
 -- Values leave the tensors here and in callbacks, which run between steps, and nowhere else: everything else must be recordable.
@@ -112,6 +121,10 @@ local may_read = {
   ["lua/kl/optimizers/optimizer.lua"] = true, -- get_config, for files
   ["lua/kl/utils/arrays.lua"] = true,       -- to_categorical counts classes
 }
+
+for path in pairs(may_read) do
+  if not io.open(path) then complain("scripts/dev/boundaries.lua", 1, "may_read lists %s, which is not there", path) end
+end
 
 for _, path in ipairs(files("'lua/kl/*.lua'")) do
   local module = path:match("^lua/kl/(.*)%.lua$"):gsub("/", "."):gsub("%.init$", "")
