@@ -13,7 +13,7 @@ for _, name in ipairs{"reduction", "accuracy", "regression", "confusion", "auc",
   for class_name, cls in pairs(family.classes) do metrics[class_name], metrics.classes[class_name] = cls, cls end
   for function_name, f in pairs(family.functions or {}) do
     metrics[function_name], metrics.functions[function_name] = f, f
-    reduction.directions[f] = "up"
+    reduction.directions[f] = "up" -- but for those that are losses, below
   end
 end
 

@@ -90,7 +90,7 @@ function IoU:result()
   local hits = ops.take(ops.reshape(matrix, {-1}), ids * (n + 1), 1)
   local union = ops.take(ops.sum(matrix, 1) + ops.sum(matrix, 2), ids, 1) - hits
   hits, union = ops.cast(hits, "float32"), ops.cast(union, "float32")
-  local occurs = ops.greater(union, 1e-9)
+  local occurs = ops.greater(union, 1e-9) -- Keras's bound
   local scores = ops.where(occurs, hits / (union + EPSILON), 0.0)
   return ops.sum(scores) / (ops.sum(ops.cast(occurs, "float32")) + EPSILON)
 end
