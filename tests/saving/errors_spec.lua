@@ -284,7 +284,7 @@ describe("a .keras file with a strange config", function()
     {"a Lambda", layer(function(l) l.class_name = "Lambda" end), "a Lambda layer holds code and is not loaded"},
     {"a function", layer(function(l)
       l.config.activation = {module = "builtins", class_name = "function", config = "my_activation", registered_name = "function"}
-    end), "the function 'my_activation' is code and is not loaded"},
+    end), "the function 'my_activation' is not known: pass it in custom_objects or register it"},
     {"an option that is not supported", layer(function(l) l.config.lora_rank = 4 end),
       "Dense 'dense[_%d]*' has the option lora_rank = integer 4"},
     {"a value of another kind", layer(function(l) l.config.units = "three" end), "Dense: 'units' must be an integer"},

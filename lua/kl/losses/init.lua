@@ -27,7 +27,7 @@ local index = lookup.index(losses.classes, aliases)
 local FunctionLoss = Loss:extend("LossFunctionWrapper")
 function FunctionLoss:call(y_true, y_pred) return self.f(y_true, y_pred) end
 function FunctionLoss:get_config()
-  errors.fail("the loss '%s' is a Lua function, which cannot be saved: give it as a class, and register the class", self.name)
+  errors.fail("the loss '%s' wraps a Lua function: the function itself is what can be saved, once kl.register has named it", self.name)
 end
 
 local names_of = {}
@@ -39,7 +39,7 @@ function losses.get(given)
   if type(given) == "function" then
     local name = names_of[given]
     if name then return lookup.find("loss", index, name)() end
-    local wrapped = FunctionLoss{name = "loss"}
+    local wrapped = FunctionLoss{name = require "kl.saving.serialize".function_name(given) or "loss"}
     rawset(wrapped, "f", given)
     return wrapped
   end
