@@ -134,7 +134,8 @@ describe("saving", function()
     end
     function Taker:call(v) return v end
     local bad = {
-      ["the result of kl%.add between its layers has no place"] = kl.Model{inputs = t, outputs = L.Dense{1}(t) + 1.0},
+      ["the result of kl%.sum between its layers has no place"] = kl.Model{inputs = t, outputs = kl.sum(L.Dense{1}(t), {axis = -1})},
+      ["tensor of shape %(1,%) cannot be saved in a config"] = kl.Model{inputs = t, outputs = L.Dense{1}(t) + kl.ones{1}},
       ["a Lua function cannot be saved"] = kl.Sequential{kl.Input{4}, L.Dense{2, activation = function(v) return v end}},
       ["Taker 'taker[_%d]*' cannot be saved: its class takes arguments that are not plain"] =
         kl.Sequential{kl.Input{4}, Taker(print)},
