@@ -35,13 +35,20 @@ static bool may_record(void) {
   return c->recorder == NULL && c->watchers == NULL && !(c->journal != NULL && c->journal->immediate) && !is_eager();
 }
 
-/* Calls visit for every tensor handle in the value on top of the stack, through tables.  [-0, +0] */
+/* The trace whose step is being ended; the end runs in protected mode, so that a Lua without memory leaves no trace
+ * behind. */
+static kl_trace *ending;
+
+/* Calls visit for every tensor handle in the value on top of the stack, through tables; with NULL for one that is dead:
+ * of an earlier step, or closed.  [-0, +0] */
 typedef void visitor(lua_State *L, kl_bind_handle *handle, void *context);
 
 static void walk(lua_State *L, int depth, visitor *visit, void *context) {
   kl_bind_kind kind = kl_bind_kind_of(L, -1);
   if (kind == KL_BIND_TENSOR || kind == KL_BIND_RECORDED) {
-    visit(L, lua_touserdata(L, -1), context);
+    kl_bind_handle *handle = lua_touserdata(L, -1);
+    bool dead = handle->t == NULL || (kind == KL_BIND_RECORDED && handle->scope != kl_trace_serial(ending));
+    visit(L, dead ? NULL : handle, context);
   } else if (lua_type(L, -1) == LUA_TTABLE && depth < MAX_DEPTH) {
     luaL_checkstack(L, 4, "results of a step");
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
@@ -73,7 +80,7 @@ static void add_result(results *r, kl_tensor *t) {
 /* Tensors without a value, and what losses outside the step will read of them: the logits behind probabilities. */
 static void collect(lua_State *L, kl_bind_handle *handle, void *context) {
   (void)L;
-  if (handle->t != NULL && handle->t->storage == NULL && handle->t->weak == KL_STRONG) {
+  if (handle != NULL && handle->t->storage == NULL && handle->t->weak == KL_STRONG) {
     add_result(context, handle->t);
     if (handle->t->logits != NULL && handle->t->logits->storage == NULL) {
       add_result(context, handle->t->logits);
@@ -84,8 +91,8 @@ static void collect(lua_State *L, kl_bind_handle *handle, void *context) {
 /* A handle that leaves the step owns its tensor. */
 static void promote(lua_State *L, kl_bind_handle *handle, void *context) {
   (void)context;
-  kl_bind_promote(L, -1);
-  if (handle->t != NULL) {
+  if (handle != NULL) {
+    kl_bind_promote(L, -1);
     kl_bind_add_debt(L, handle->t);
   }
 }
@@ -121,10 +128,6 @@ static void give_back(kl_trace *trace) {
     kl_trace_release(trace);
   }
 }
-
-/* The trace whose step is being ended; the end runs in protected mode, so that a Lua without memory leaves no trace
- * behind. */
-static kl_trace *ending;
 
 static int protected_finish(lua_State *L) { return finish(L, ending, 1) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
 
@@ -218,8 +221,8 @@ typedef struct capture {
 
 static void collect_all(lua_State *L, kl_bind_handle *handle, void *context) {
   capture *c = context;
-  if (handle->t == NULL) {
-    kl_bind_error(L, "a step returned a tensor that was closed or freed");
+  if (handle == NULL) {
+    kl_bind_error(L, "a step that is replayed returned a tensor that was closed, freed or left from a finished step");
   }
   if (c->list != NULL) {
     c->list[c->n] = handle->t;
