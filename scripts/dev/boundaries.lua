@@ -72,7 +72,7 @@ end
 -- Lua: a module may require, when it is loaded, those of its own stage and of the stages before.  A require inside a function
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
-  {"class", "errors", "elsewhere", "args", "tree", "names", "own_code", "namespace", "version", "coroutines", "files"},
+  {"class", "errors", "elsewhere", "args", "tree", "names", "one_table", "own_code", "namespace", "version", "coroutines", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
   {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
