@@ -197,8 +197,5 @@ function Model:summary(options) require "kl.model_summary".show(self, options) e
 
 --- Writes the whole model: `.keras` or `.h5`, by extension.
 function Model:save(path, options) return require "kl.saving".save_model(self, path, options) end
---- Writes or reads the weights (`.weights.h5`); the optimizer's state too if the model is compiled.
-function Model:save_weights(path, options) return require "kl.saving".save_weights(self, path, options) end
-function Model:load_weights(path, options) return require "kl.saving".load_weights(self, path, options) end
 
 return Model
