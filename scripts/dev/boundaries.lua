@@ -78,7 +78,7 @@ local stages = {
   {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
-  {"saving", "info", "profile", "run", "utils", "model_summary"},
+  {"saving", "show", "info", "profile", "run", "utils", "model_summary"},
   {"init"},
 }
 

@@ -152,7 +152,8 @@ local function picture_of(data)
 end
 
 --- Images, as PNG.
----@param data kl.Tensor|kl.plot.Figure # a figure as it is drawn, or (n, height, width, channels): 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; uint8, or floats from 0 to 1
+---@param data kl.Tensor|kl.plot.Figure # (n, height, width, channels): 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; uint8, or floats
+--- from 0 to 1; or a figure, as it is drawn
 ---@param options table # step, max_outputs = 3 (how many of the n are kept), description, wall_time
 function Writer:image(name, data, options)
   local events, o, step = begin(self, "image", name, image_params, options)
