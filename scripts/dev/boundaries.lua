@@ -72,13 +72,13 @@ end
 -- Lua: a module may require, when it is loaded, those of its own stage and of the stages before.  A require inside a function
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
-  {"class", "errors", "elsewhere", "args", "tree", "names", "own_code", "namespace", "version", "files"},
+  {"class", "errors", "elsewhere", "args", "tree", "names", "one_table", "own_code", "namespace", "version", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
   {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
-  {"saving", "info", "profile", "run", "utils"},
+  {"saving", "show", "info", "profile", "run", "utils"},
   {"init"},
 }
 
