@@ -28,8 +28,10 @@ function Dataset:cache(...)
       end
       return {table.unpack(elements[i])}
     end,
-    prepare = self.prepare and function(place, queue)
-      if not place.elements[place.number] then self.prepare(place.items[place.number], queue) end
+    prepare = function(place, queue)
+      local element = place.elements[place.number]
+      if element then return {element = element} end
+      return self.prepare and self.prepare(place.items[place.number], queue)
     end,
     open = function()
       local i = 0
@@ -62,9 +64,9 @@ function Dataset:cache(...)
 end
 
 --- Up to n elements are made ready ahead.  Where batches of rows are gathered (from_tensor_slices or from_file, with any
---- stages that choose, and batch), a thread does it while the script goes on with the last one; functions of the user's stay in
---- the script's own state, and of them only those that choose (filter, generators) run ahead.  The values are the same with and
---- without.
+--- stages that choose, and batch), a thread does it while the script goes on with the last one, and so it does maps with
+--- replay = true, of these rows or batches.  Other functions of the user's stay in the script's own state, and of them only
+--- those that choose (filter, generators) run ahead.  The values are the same with and without.
 ---@param n? integer # 1; -1 lets kl choose
 function Dataset:prefetch(n)
   n = n == nil and 1 or n
