@@ -264,7 +264,9 @@ function Dataset.zip(...)
   local function join(get)
     local element = {}
     for k, part in ipairs(parts) do
-      for _, value in ipairs(get(part, k)) do element[#element + 1] = value end
+      local values = get(part, k)
+      if not values then return nil end -- what cannot be gathered
+      table.move(values, 1, #values, #element + 1, element)
     end
     return element
   end
