@@ -99,13 +99,9 @@ static int finish(lua_State *L) {
 }
 
 void kl_bind_open_npy_writer(lua_State *L, int io) {
+  static const luaL_Reg meta[] = {{"__gc", close_writer}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"append", append}, {"finish", finish}, {"close", close_writer}, {NULL, NULL}};
-  luaL_newmetatable(L, WRITER_TYPE);
-  lua_pushcfunction(L, close_writer);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_type(L, WRITER_TYPE, meta, methods);
   lua_pushcfunction(L, new_writer);
   lua_setfield(L, io, "npy_writer");
 }

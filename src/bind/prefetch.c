@@ -273,23 +273,13 @@ static int promised(lua_State *L) {
 }
 
 void kl_bind_open_prefetch(lua_State *L, int core) {
+  static const luaL_Reg queue_meta[] = {{"__gc", collect_queue}, {NULL, NULL}};
   static const luaL_Reg queue_methods[] = {
       {"submit", submit}, {"run", run_replay}, {"close", close_queue}, {NULL, NULL}};
-  luaL_newmetatable(L, QUEUE_TYPE);
-  lua_pushcfunction(L, collect_queue);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, queue_methods);
-  lua_setfield(L, -2, "__index");
-  luaL_newmetatable(L, TICKET_TYPE);
-  lua_pushcfunction(L, release_ticket);
-  lua_setfield(L, -2, "__gc");
-  lua_createtable(L, 0, 2);
-  lua_pushcfunction(L, wait_for);
-  lua_setfield(L, -2, "wait");
-  lua_pushcfunction(L, promised);
-  lua_setfield(L, -2, "tensors");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
+  static const luaL_Reg ticket_meta[] = {{"__gc", release_ticket}, {NULL, NULL}};
+  static const luaL_Reg ticket_methods[] = {{"wait", wait_for}, {"tensors", promised}, {NULL, NULL}};
+  kl_bind_new_type(L, QUEUE_TYPE, queue_meta, queue_methods);
+  kl_bind_new_type(L, TICKET_TYPE, ticket_meta, ticket_methods);
   lua_pushcfunction(L, new_queue);
   lua_setfield(L, core, "prefetch");
 }

@@ -1,4 +1,4 @@
-/* What step.c captures of a step, for prefetch.c. */
+/* What replay.c captures of a step, for prefetch.c. */
 #ifndef KL_BIND_REPLAY_H
 #define KL_BIND_REPLAY_H
 
