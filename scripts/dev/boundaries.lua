@@ -109,6 +109,7 @@ local may_read = {
   ["lua/kl/data/order.lua"] = true,         -- positions
   ["lua/kl/data/directory.lua"] = true,     -- the order of files
   ["lua/kl/data/functions.lua"] = true,     -- what a predicate said
+  ["lua/kl/data/file_cache.lua"] = true,    -- numbers that were kept as tensors
   ["lua/kl/data/grouping.lua"] = true,      -- the key of an element
   ["lua/kl/data/mixing.lua"] = true,        -- which data set comes next
   ["lua/kl/data/stage.lua"] = true,         -- numbers drawn for the order of elements
