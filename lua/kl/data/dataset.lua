@@ -27,6 +27,10 @@ rawget(Dataset, "__instance").__len = function(self)
   return self.length
 end
 
+function Dataset:__call()
+  errors.fail("a data set is not an iterator: loop over ds:each(), which gives the values of an element, as in for x, y in ds:each() do")
+end
+
 function Dataset:__tostring() return ("<kl.data.Dataset %s>"):format(self.text) end
 
 return Dataset
