@@ -70,6 +70,12 @@ local function form_of_leaf(leaf)
   return ("%s (%s)"):format(leaf.dtype, table.concat(axes, ", "))
 end
 
+--- What a function of the user's said in a tensor, as a Lua number or lists of them; of a tensor of one element that number.
+function values.plain(given)
+  if not core.kind(given) then return given end
+  return core.size(given) == 1 and given:item() or given:totable()
+end
+
 --- What elements that belong together have in common: "{a: float32 (?, ?), b: int32 ()}".
 ---@return string
 function values.form(structure) return tree.form(structure, form_of_leaf) end
