@@ -1,4 +1,4 @@
-/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c, images in io_image.c,
+/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c and io_h5_write.c, images in io_image.c,
  * tables of text in io_csv.c, other arrays in io_array.c. */
 #include "bind/io.h"
 
@@ -262,6 +262,20 @@ static int zip_write(lua_State *L) {
   return status == KL_OK ? 0 : kl_bind_raise(L);
 }
 
+void kl_bind_new_class(lua_State *L, const char *type, lua_CFunction end, const luaL_Reg *methods) {
+  luaL_newmetatable(L, type);
+  lua_pushcfunction(L, end);
+  lua_setfield(L, -2, "__gc");
+  lua_pushcfunction(L, end);
+  lua_setfield(L, -2, "__close");
+  if (methods != NULL) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+}
+
 void kl_bind_open_io(lua_State *L, int core) {
   static const luaL_Reg functions[] = {
       {"read_file", read_file}, {"write_file", write_file}, {"read_idx", read_idx},   {"crc32c", crc32c},
@@ -270,18 +284,14 @@ void kl_bind_open_io(lua_State *L, int core) {
   static const luaL_Reg zip_methods[] = {
       {"names", zip_names}, {"size", zip_size}, {"read", zip_read}, {"close", close_zip}, {NULL, NULL},
   };
-  static const luaL_Reg zip_ends[] = {{"__gc", close_zip}, {"__close", close_zip}, {NULL, NULL}};
   luaL_newmetatable(L, BUFFER_TYPE);
   lua_pushcfunction(L, close_buffer);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
-  luaL_newmetatable(L, ZIP_TYPE);
-  luaL_setfuncs(L, zip_ends, 0);
-  luaL_newlib(L, zip_methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_class(L, ZIP_TYPE, close_zip, zip_methods);
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
+  kl_bind_open_h5_write(L, lua_gettop(L));
   kl_bind_open_image(L, lua_gettop(L));
   kl_bind_open_folder(L, lua_gettop(L));
   kl_bind_open_array(L, lua_gettop(L));
