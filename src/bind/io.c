@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "io/apart.h"
 #include "io/crc32c.h"
 #include "io/file.h"
 #include "io/idx.h"
@@ -262,6 +263,15 @@ static int zip_write(lua_State *L) {
   return status == KL_OK ? 0 : kl_bind_raise(L);
 }
 
+/* core.fail_apart(fault, value): for tests, what goes wrong in the helper processes from now on; nothing: nothing.
+ */
+static int fail_apart(lua_State *L) {
+  static const char *const faults[] = {"well", "killed", "hangs", "spins", "hogs", "silent", "changes", "cuts", NULL};
+  int fault = luaL_checkoption(L, 1, "well", faults);
+  kl_apart_set_fault((kl_apart_fault)fault, (long)luaL_optinteger(L, 2, 0));
+  return 0;
+}
+
 void kl_bind_new_class(lua_State *L, const char *type, lua_CFunction end, const luaL_Reg *methods) {
   luaL_newmetatable(L, type);
   lua_pushcfunction(L, end);
@@ -297,4 +307,6 @@ void kl_bind_open_io(lua_State *L, int core) {
   kl_bind_open_array(L, lua_gettop(L));
   kl_bind_open_csv(L, lua_gettop(L));
   lua_setfield(L, core, "io");
+  lua_pushcfunction(L, fail_apart);
+  lua_setfield(L, core, "fail_apart");
 }

@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "bind/io.h"
-#include "io/apart.h"
 #include "io/h5.h"
 
 #define FILE_TYPE "kl.io.H5File"
@@ -259,15 +258,6 @@ static int check_manifest(lua_State *L) {
   return 1;
 }
 
-/* core.io.fail_apart(fault, value): for tests, what goes wrong in the helper processes from now on; nothing: nothing.
- */
-static int fail_apart(lua_State *L) {
-  static const char *const faults[] = {"well", "killed", "hangs", "spins", "hogs", "silent", "changes", "cuts", NULL};
-  int fault = luaL_checkoption(L, 1, "well", faults);
-  kl_apart_set_fault((kl_apart_fault)fault, (long)luaL_optinteger(L, 2, 0));
-  return 0;
-}
-
 void kl_bind_open_h5(lua_State *L, int io) {
   static const luaL_Reg methods[] = {
       {"accept_compressed", accept_compressed},
@@ -288,6 +278,4 @@ void kl_bind_open_h5(lua_State *L, int io) {
   kl_bind_new_class(L, ATTRIBUTE_TYPE, close_attribute, NULL);
   lua_pushcfunction(L, open_file);
   lua_setfield(L, io, "h5_open");
-  lua_pushcfunction(L, fail_apart);
-  lua_setfield(L, io, "fail_apart");
 }

@@ -53,7 +53,7 @@ local function read_all(bytes, attributes)
 end
 
 describe("a damaged HDF5 file", function()
-  teardown(function() io_.fail_apart() end)
+  teardown(function() core.fail_apart() end)
 
   --- Where metadata lies: the bytes that are neither 0 nor 0xff nor in a run of floats are mostly not, so every byte counts.
   local cases = {
@@ -83,7 +83,7 @@ describe("a damaged HDF5 file", function()
 end)
 
 describe("a helper process that", function()
-  after_each(function() io_.fail_apart() end)
+  after_each(function() core.fail_apart() end)
   local small = golden .. "keras_mlp.weights.h5"
   local cases = {
     {"crashes", "killed", 11, "keras_mlp%.weights%.h5: the HDF5 library crashed on it %(signal 11%)"},
@@ -96,11 +96,11 @@ describe("a helper process that", function()
   for _, case in ipairs(cases) do
     it(case[1] .. " makes the load an error naming the file, and the next one works", function()
       leaves_nothing(function()
-        io_.fail_apart(case[2], case[3])
+        core.fail_apart(case[2], case[3])
         assert.matches(case[4], support.message(open, small))
         assert.matches(case[4], select(2, pcall(kl.load, small)))
         assert.matches(case[4], select(2, pcall(kl.data.Dataset.from_file, small .. ":/layers/dense/vars/0")))
-        io_.fail_apart()
+        core.fail_apart()
         local f <close> = open(small)
         assert.equal(17, f:read("optimizer/vars/0"):item())
       end)
@@ -108,7 +108,7 @@ describe("a helper process that", function()
   end
   it("takes all memory that there is for it leaves the rest to others", function()
     leaves_nothing(function()
-      io_.fail_apart("hogs")
+      core.fail_apart("hogs")
       local ok, message = pcall(open, small)
       assert(ok or message:find("keras_mlp.weights.h5", 1, true), message)
     end)
@@ -118,7 +118,7 @@ describe("a helper process that", function()
     leaves_nothing(function()
       local good = 0
       for n = 0, 260 do
-        io_.fail_apart("changes", n * 83)
+        core.fail_apart("changes", n * 83)
         local ok, message = read_all(raw, n % 8 == 0)
         good = good + (ok and 1 or 0)
         assert(ok or message:find("hostile.h5", 1, true), message)
@@ -129,7 +129,7 @@ describe("a helper process that", function()
   it("breaks off is not believed", function()
     local raw = io_.read_file(golden .. "h5/accept_types_little.h5")
     for n = 0, 400, 7 do
-      io_.fail_apart("cuts", n)
+      core.fail_apart("cuts", n)
       assert.matches("an answer that cannot be$", select(2, pcall(open, raw, "x")))
     end
   end)
