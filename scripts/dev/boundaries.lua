@@ -72,13 +72,13 @@ end
 -- Lua: a module may require, when it is loaded, those of its own stage and of the stages before.  A require inside a function
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
-  {"class", "errors", "elsewhere", "args", "tree", "names", "own_code", "namespace", "version", "files"},
+  {"class", "errors", "elsewhere", "args", "tree", "names", "one_table", "own_code", "namespace", "version", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
   {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
-  {"saving", "info", "profile", "run", "utils"},
+  {"saving", "show", "info", "profile", "run", "utils"},
   {"init"},
 }
 
@@ -109,6 +109,7 @@ local may_read = {
   ["lua/kl/data/order.lua"] = true,         -- positions
   ["lua/kl/data/directory.lua"] = true,     -- the order of files
   ["lua/kl/data/functions.lua"] = true,     -- what a predicate said
+  ["lua/kl/data/file_cache.lua"] = true,    -- numbers that were kept as tensors
   ["lua/kl/data/grouping.lua"] = true,      -- the key of an element
   ["lua/kl/data/mixing.lua"] = true,        -- which data set comes next
   ["lua/kl/data/stage.lua"] = true,         -- numbers drawn for the order of elements

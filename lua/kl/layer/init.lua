@@ -44,6 +44,12 @@ end
 
 ---@param given? table # own params by position or name, and name, trainable, dtype, activity_regularizer
 function Layer:init(given)
+  local named = type(given) == "table" and getmetatable(given) == nil and given or {}
+  for _, old in ipairs{"input_shape", "input_dim"} do -- of Keras's older scripts
+    if named[old] ~= nil and not self.params.by_name[old] then
+      errors.fail("%s: '%s' is no option of layers: begin the Sequential with a kl.Input of that shape", getmetatable(self).__name, old)
+    end
+  end
   self:_set_options(args.read(getmetatable(self).__name, self.params, given, Layer.common))
 end
 

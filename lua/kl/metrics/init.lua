@@ -5,6 +5,7 @@ local losses = require "kl.losses"
 local lookup = require "kl.lookup"
 local names = require "kl.names"
 local reduction = require "kl.metrics.reduction"
+local serialize = require "kl.saving.serialize"
 
 local metrics = {Metric = require "kl.metrics.metric", classes = {}, functions = {}}
 
@@ -36,10 +37,11 @@ function metrics.get(given)
   if given == nil or class.is(given, metrics.Metric) then return given end
   if type(given) == "string" then return lookup.find("metric", index, given){name = given} end
   if type(given) == "function" then
-    return metrics.MeanMetricWrapper{given, name = names_of[given] or names.of_function(given) or "metric"}
+    local name = names_of[given] or serialize.function_name(given) or names.of_function(given) or "metric"
+    return metrics.MeanMetricWrapper{given, name = name}
   end
   if class.is_class(given) then return given{} end
-  if type(given) == "table" and given.class_name then return require "kl.saving.serialize".deserialize(given) end
+  if type(given) == "table" and given.class_name then return serialize.deserialize(given) end
   errors.fail("a metric must be a name, an object or a function, got %s", errors.show(given))
 end
 

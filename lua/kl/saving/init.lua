@@ -1,6 +1,7 @@
 -- Saving and loading models and weights.  Every file is made in memory, written beside its target and renamed.
 local core = require "kl.core"
 local args = require "kl.args"
+local class = require "kl.class"
 local compile_config = require "kl.saving.compile_config"
 local errors = require "kl.errors"
 local legacy = require "kl.saving.legacy"
@@ -24,7 +25,11 @@ local function date()
 end
 
 local function need_built(model, what)
-  if not model.built then
+  if not class.is(model, require "kl.layer") then -- a module: its variables are made when it likes
+    if #model.variables == 0 then
+      errors.fail("%s: the %s has no variables (yet): call it on data", what, class.of(model).__name)
+    end
+  elseif not model.built then
     errors.fail("%s: model '%s' is not built, so it has no weights to save: call it on data, or build it with a shape", what,
       model.name)
   end
