@@ -193,7 +193,7 @@ end
 --- connected to; and the totals.
 ---@param options? table # line_length = 88 (108 of a graph), positions = where columns end (parts of 1, or columns), print_fn = a
 --- function that gets the whole text, expand_nested = false, show_trainable = false, layer_range = {first name, last name}
-function Model:summary(options) require "kl.model_summary".show(self, options) end
+function Model:summary(options) require "kl.utils.model_summary".show(self, options) end
 
 --- Writes the whole model: `.keras` or `.h5`, by extension.
 function Model:save(path, options) return require "kl.saving".save_model(self, path, options) end

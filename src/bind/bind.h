@@ -80,6 +80,9 @@ void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *li
  * indices.  [-0, +1] */
 void kl_bind_push_method_hint(lua_State *L, const char *wrong, int own, int methods);
 
+/* Makes the metatable of a type of userdata, with its metamethods and its methods; NULL for none. */
+void kl_bind_new_type(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods);
+
 /* Pushes a table with that __mode.  [-0, +1] */
 void kl_bind_new_weak_table(lua_State *L, const char *mode);
 

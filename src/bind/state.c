@@ -234,6 +234,19 @@ void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *li
   }
 }
 
+void kl_bind_new_type(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods) {
+  luaL_newmetatable(L, type);
+  if (meta != NULL) {
+    luaL_setfuncs(L, meta, 0);
+  }
+  if (methods != NULL) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+}
+
 void kl_bind_push_method_hint(lua_State *L, const char *wrong, int own, int methods) {
   lua_getfield(L, methods, "__elsewhere");
   if (lua_isfunction(L, -1)) {

@@ -41,9 +41,11 @@ local function weights_file(model)
   return writer
 end
 
+local save_params = args.params{{"overwrite", true}}
+
 --- `.keras`: a zip of metadata, config and weights; `.h5`: one HDF5 file.
 function saving.save_model(model, path, options)
-  local o = args.read("save", args.params{{"overwrite", true}}, options)
+  local o = args.read("save", save_params, options)
   local kind = extension(path)
   if kind ~= "keras" and kind ~= "h5" then
     errors.fail("save: a whole model is saved as .keras or .h5 (weights alone: save_weights to .weights.h5), got '%s'", path)
@@ -67,7 +69,7 @@ end
 
 --- Weights, and the optimizer's state if the model is compiled.
 function saving.save_weights(model, path, options)
-  local o = args.read("save_weights", args.params{{"overwrite", true}}, options)
+  local o = args.read("save_weights", save_params, options)
   if extension(path) ~= "weights.h5" then errors.fail("save_weights: the name must end in .weights.h5, got '%s'", path) end
   need_built(model, "save_weights")
   if not o.overwrite and paths.exists(path) then errors.fail("save_weights: %s exists, and overwrite is false", path) end
@@ -125,6 +127,7 @@ function saving.load_weights(model, path, options)
   weights.read(file, model, {path = path, skip_mismatch = o.skip_mismatch})
 end
 
+-- safe_mode: Keras's, where false lets a file bring code; kl never runs code of a file.
 local load_params = args.params{{"custom_objects"}, {"compile", true}, {"safe_mode", true}}
 
 --- A whole model from a `.keras` of kl's or Keras's, or a `.h5` of kl's.
