@@ -24,8 +24,8 @@ typedef struct capture {
 
 static void collect_all(lua_State *L, kl_bind_handle *handle, void *context) {
   capture *c = context;
-  if (handle->t == NULL) {
-    kl_bind_error(L, "a step returned a tensor that was closed or freed");
+  if (handle == NULL) {
+    kl_bind_error(L, "a step that is replayed returned a tensor that was closed, freed or left from a finished step");
   }
   if (c->list != NULL) {
     c->list[c->n] = handle->t;

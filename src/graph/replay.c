@@ -178,6 +178,10 @@ kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int 
     int64_t index = t->storage != NULL ? -1 : kl_trace_index(trace, t);
     r->results[r->nresults] =
         index >= 0 ? (source){.kind = FROM_PLAN, .number = index} : source_of(trace, nargs, args, t);
+    const kl_tensor *constant = r->results[r->nresults].constant;
+    if (constant != NULL && constant->flags & KL_TENSOR_SYMBOLIC) {
+      status = kl_fail(KL_EVALUE, "a step that is replayed returned a symbolic tensor, which has no value");
+    }
   }
   status = status != KL_OK ? status : capture(r, trace, &p, nargs, args);
   status = status != KL_OK ? status : kl_plan_find(trace, &p, &r->plan);
