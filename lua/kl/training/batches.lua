@@ -34,6 +34,7 @@ end
 ---@param may_lack? boolean # false is accepted inside
 local function to_tensors(what, given, may_lack)
   if given == nil then return nil end
+  if core.is_symbolic(given) then errors.fail("%s is a symbolic tensor, which has no value", what) end
   if core.kind(given) == "tensor" then return given end
   if core.kind(given) == "variable" then return given.value end
   if type(given) == "table" and getmetatable(given) == nil then
