@@ -54,6 +54,7 @@ end
 function values.tensors(where, given, accepts)
   return values.map(function(leaf, at)
     local kind, is = core.kind(leaf), type(leaf)
+    if core.is_symbolic(leaf) then errors.fail("%s is a symbolic tensor, which has no value", at) end
     if kind == "tensor" then return leaf end
     if kind == "variable" then return leaf.value end
     if leaf == false and accepts.nothing and at ~= where then return leaf end
