@@ -2,6 +2,7 @@
 local kl = require "kl"
 local assert = require "luassert"
 local compare = require "compare"
+local names_of = require "names_of"
 local near = require "near"
 local raises = require "raises"
 local layers, Model = kl.layers, kl.Model
@@ -13,12 +14,6 @@ local function layer_of(f, name)
   local Own = kl.Layer:extend(name or "Own")
   function Own:call(inputs, options) return f(inputs, options, self) end
   return Own
-end
-
-local function names(list)
-  local text = {}
-  for i, l in ipairs(list) do text[i] = l.name end
-  return table.concat(text, " ")
 end
 
 describe("a functional model", function()
@@ -58,7 +53,7 @@ describe("a functional model", function()
     local inner = Model{inputs = inner_in, outputs = layers.Dense{2, name = "hidden"}(inner_in), name = "inner"}
     local outer_in = kl.Input{2}
     local outer = Model{inputs = outer_in, outputs = layers.Dense{1, name = "top"}(inner(inner(outer_in)))}
-    assert.matches("^input_layer[_%d]* inner top$", names(outer.layers))
+    assert.matches("^input_layer[_%d]* inner top$", names_of(outer.layers))
     assert.equal(4, #outer.weights)
     assert.equal(inner.weights[1], outer.weights[1])
     compare.bits(outer(x), outer:get_layer("top")(inner(inner(x))), "the model")
@@ -163,7 +158,7 @@ describe("a functional model", function()
     local late = dense("late")(b)
     local deep = dense("d2")(dense("d1")(a))
     local model = Model{inputs = {b, a, unused}, outputs = layers.Add{name = "add"}{deep, late}}
-    assert.equal("a d1 b d2 late unused add", names(model.layers))
+    assert.equal("a d1 b d2 late unused add", names_of(model.layers))
     local paths = {}
     for i, w in ipairs(model.weights) do paths[i] = w.path end
     assert.equal("d1/kernel d1/bias d2/kernel d2/bias late/kernel late/bias", table.concat(paths, " "))
@@ -198,6 +193,16 @@ describe("a functional model", function()
     raises(function() local _ = layers.Dense{1, name = "d"}.output end,
       "layer 'd' has no output: it has not been called in a functional graph")
     raises(function() local _ = kl.Model:extend("S")().inputs end, "has no inputs: it is not functional")
+  end)
+
+  it("has its own ends and their shapes, also where it is called in another graph", function()
+    local a, b = kl.Input{2, name = "a"}, kl.Input{false, 4, name = "b"}
+    local model = Model{inputs = {a = a, b = {b}}, outputs = {layers.Dense{3}(a)}}
+    assert.same({a = {false, 2}, b = {{false, false, 4}}}, model.input_shape)
+    assert.same({false, 3}, model.output_shape)
+    model{a = kl.Input{2}, b = {kl.Input{5, 4}}}
+    assert.is_true(model.input.a == a and model.output[1] == model.outputs[1])
+    raises(function() local _ = kl.Model:extend("S")().output_shape end, "has no output_shape: it is not functional")
   end)
 
   it("refuses graphs that do not connect, and layers of one name", function()
@@ -279,6 +284,21 @@ describe("while a graph is built", function()
 end)
 
 describe("layers of one's own", function()
+  it("number the weights that they give no name", function()
+    local Linear = kl.Layer:extend("Linear")
+    function Linear:build(shape)
+      self.w = self:add_weight{shape = {shape[#shape], 2}}
+      self.scale = self:add_weight{name = "scale", initializer = "ones"}
+      self.b = self:add_weight{shape = {2}, initializer = "zeros"}
+    end
+    function Linear:call(x) return kl.matmul(x, self.w) * self.scale + self.b end
+    local layer = Linear{name = "line"}
+    layer(kl.ones{1, 3})
+    local paths = {}
+    for i, w in ipairs(layer.weights) do paths[i] = w.path end
+    assert.same({"line/variable", "line/scale", "line/variable_1"}, paths)
+  end)
+
   local x = kl.tensor{{1.0, 2.0}}
 
   it("may ignore the options of a call, or take any", function()
@@ -484,7 +504,7 @@ describe("a subclass of Model", function()
       assert.is_false(model.built)
       build(model)
       assert.is_true(model.built)
-      assert.equal("scale kernel bias", names(model.weights))
+      assert.equal("scale kernel bias", names_of(model.weights))
       assert.matches("^my_model[_%d]*$", model.name)
       assert.equal(model.name .. "/d/kernel", model.dense.kernel.path)
     end
@@ -522,6 +542,11 @@ describe("a subclass of Model", function()
 end)
 
 describe("Input", function()
+  it("is in a model once", function()
+    local input = kl.Input{2}
+    raises(function() kl.Model{inputs = {input, input}, outputs = layers.Dense{1}(input)} end, "input 2 of the model is given twice")
+  end)
+
   it("is a tensor of unknown batch, named by its layer", function()
     local cases = {{{3}, {false, 3}}, {3, {false, 3}}, {{}, {false}}, {{28, 28, 1}, {false, 28, 28, 1}}, {{nil, 3}, {false,
       false, 3}},

@@ -1,17 +1,12 @@
 -- Tracking: what a module owns, in which order, and that it is found when it is there.
 local kl = require "kl"
 local assert = require "luassert"
+local names_of = require "names_of"
 local raises = require "raises"
 
 local function var(name, trainable) return kl.Variable(0.0, {name = name, trainable = trainable}) end
 
-local function names(list)
-  local text = {}
-  for i, v in ipairs(list) do text[i] = v.name end
-  return table.concat(text, " ")
-end
-
-local function variables(module) return names(module.variables) end
+local function variables(module) return names_of(module.variables) end
 
 describe("a module", function()
   it("lists its own variables in the order they were made, not that of fields", function()
@@ -113,10 +108,10 @@ describe("a module", function()
   it("tells trainable variables from others", function()
     local m = kl.Module()
     m.a, m.b, m.c = var("a"), var("b", false), var("c")
-    assert.equal("a c", names(m.trainable_variables))
-    assert.equal("b", names(m.non_trainable_variables))
+    assert.equal("a c", names_of(m.trainable_variables))
+    assert.equal("b", names_of(m.non_trainable_variables))
     m.a.trainable = false
-    assert.equal("c", names(m.trainable_variables))
+    assert.equal("c", names_of(m.trainable_variables))
   end)
 
   it("is ready for fields before init, without a call of super.init", function()
@@ -142,9 +137,9 @@ describe("a layer", function()
     function Own:call(x) return self.extra(x) end
     local layer = Own()
     layer(kl.ones{2, 3})
-    assert.equal("t v n kernel bias", names(layer.weights))
+    assert.equal("t v n kernel bias", names_of(layer.weights))
     layer.weights[1].trainable = false
-    assert.equal("t v n kernel bias", names(layer.weights))
+    assert.equal("t v n kernel bias", names_of(layer.weights))
   end)
 
   it("registers layers in fields and lists: a subclassed model needs nothing else", function()
@@ -159,7 +154,7 @@ describe("a layer", function()
       return self.last(x)
     end
     local model = Own(3)
-    assert.equal("block_1 block_2 block_3 last", names(model.layers))
+    assert.equal("block_1 block_2 block_3 last", names_of(model.layers))
     assert.equal(0, #model.weights)
     model(kl.ones{1, 4})
     assert.equal(8, #model.weights)

@@ -167,6 +167,15 @@ function args.joined(what, first, options)
   return all
 end
 
+--- A position along an axis (from 1 or -1) of a tensor of rank `ndim`, as 1 .. ndim.
+---@return integer
+function args.axis(what, axis, ndim)
+  if math.type(axis) ~= "integer" or axis == 0 or axis > ndim or axis < -ndim then
+    errors.fail("%s: axis %s is out of range: the tensor has %d axes (1 to %d, or -1 to -%d)", what, tostring(axis), ndim, ndim, ndim)
+  end
+  return axis < 0 and ndim + axis + 1 or axis
+end
+
 --- Raises unless value is of that kind (and, for numbers, within [low, high]).
 ---@param what string # "Dense: 'units'"
 function args.check(what, value, kind, low, high)

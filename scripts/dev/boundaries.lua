@@ -72,10 +72,10 @@ end
 -- Lua: a module may require, when it is loaded, those of its own stage and of the stages before.  A require inside a function
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
-  {"class", "errors", "args", "tree", "names", "own_code", "namespace", "version", "coroutines", "files"},
+  {"class", "errors", "elsewhere", "args", "tree", "names", "own_code", "namespace", "version", "coroutines", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
-  {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
+  {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
   {"saving", "info", "profile", "run", "utils", "model_summary"},
@@ -94,12 +94,17 @@ end
 
 -- Values leave the tensors here and in callbacks, which run between steps, and nowhere else: everything else must be recordable.
 local may_read = {
+  ["lua/kl/elsewhere.lua"] = true,          -- it only says so to users
   ["lua/kl/training/logs.lua"] = true,      -- what steps returned
   ["lua/kl/training/batches.lua"] = true,   -- the order of batches
   ["lua/kl/data/order.lua"] = true,         -- positions
   ["lua/kl/data/directory.lua"] = true,     -- the order of files
   ["lua/kl/data/functions.lua"] = true,     -- what a predicate said
+  ["lua/kl/data/grouping.lua"] = true,      -- the key of an element
+  ["lua/kl/data/mixing.lua"] = true,        -- which data set comes next
+  ["lua/kl/data/stage.lua"] = true,         -- numbers drawn for the order of elements
   ["lua/kl/ops/array.lua"] = true,          -- array_equal, which gives a Lua boolean
+  ["lua/kl/ops/elementwise.lua"] = true,    -- allclose, likewise
   ["lua/kl/ops/selection.lua"] = true,      -- how many elements there are, which a shape depends on
   ["lua/kl/summary/writer.lua"] = true,     -- what is written to event files
   ["lua/kl/grad.lua"] = true,               -- gradcheck compares numbers

@@ -272,20 +272,6 @@ static int fail_apart(lua_State *L) {
   return 0;
 }
 
-void kl_bind_new_class(lua_State *L, const char *type, lua_CFunction end, const luaL_Reg *methods) {
-  luaL_newmetatable(L, type);
-  lua_pushcfunction(L, end);
-  lua_setfield(L, -2, "__gc");
-  lua_pushcfunction(L, end);
-  lua_setfield(L, -2, "__close");
-  if (methods != NULL) {
-    lua_newtable(L);
-    luaL_setfuncs(L, methods, 0);
-    lua_setfield(L, -2, "__index");
-  }
-  lua_pop(L, 1);
-}
-
 void kl_bind_open_io(lua_State *L, int core) {
   static const luaL_Reg functions[] = {
       {"read_file", read_file}, {"write_file", write_file}, {"read_idx", read_idx},   {"crc32c", crc32c},
@@ -294,11 +280,10 @@ void kl_bind_open_io(lua_State *L, int core) {
   static const luaL_Reg zip_methods[] = {
       {"names", zip_names}, {"size", zip_size}, {"read", zip_read}, {"close", close_zip}, {NULL, NULL},
   };
-  luaL_newmetatable(L, BUFFER_TYPE);
-  lua_pushcfunction(L, close_buffer);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-  kl_bind_new_class(L, ZIP_TYPE, close_zip, zip_methods);
+  static const luaL_Reg buffer_ends[] = {{"__gc", close_buffer}, {NULL, NULL}};
+  static const luaL_Reg zip_ends[] = {{"__gc", close_zip}, {"__close", close_zip}, {NULL, NULL}};
+  kl_bind_new_type(L, BUFFER_TYPE, buffer_ends, NULL);
+  kl_bind_new_type(L, ZIP_TYPE, zip_ends, zip_methods);
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
   kl_bind_open_h5_write(L, lua_gettop(L));

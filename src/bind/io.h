@@ -32,9 +32,6 @@ kl_status kl_bind_write_json(lua_State *L, int index, int indent, kl_buffer *out
 struct kl_row_file;
 struct kl_row_file *kl_bind_to_rows(lua_State *L, int index);
 
-/* The metatable of a userdata: `end` when it is collected or closed, and its methods, or NULL. */
-void kl_bind_new_class(lua_State *L, const char *type, lua_CFunction end, const luaL_Reg *methods);
-
 /* Each io_<name>.c: its functions into the table at `io`. */
 void kl_bind_open_h5(lua_State *L, int io);
 void kl_bind_open_h5_write(lua_State *L, int io);

@@ -273,9 +273,12 @@ void kl_bind_open_h5(lua_State *L, int io) {
       {"close", close_file},
       {NULL, NULL},
   };
-  kl_bind_new_class(L, FILE_TYPE, close_file, methods);
-  kl_bind_new_class(L, LIST_TYPE, close_list, NULL);
-  kl_bind_new_class(L, ATTRIBUTE_TYPE, close_attribute, NULL);
+  static const luaL_Reg file_ends[] = {{"__gc", close_file}, {"__close", close_file}, {NULL, NULL}};
+  static const luaL_Reg list_ends[] = {{"__gc", close_list}, {NULL, NULL}};
+  static const luaL_Reg attribute_ends[] = {{"__gc", close_attribute}, {NULL, NULL}};
+  kl_bind_new_type(L, FILE_TYPE, file_ends, methods);
+  kl_bind_new_type(L, LIST_TYPE, list_ends, NULL);
+  kl_bind_new_type(L, ATTRIBUTE_TYPE, attribute_ends, NULL);
   lua_pushcfunction(L, open_file);
   lua_setfield(L, io, "h5_open");
 }

@@ -233,7 +233,8 @@ void kl_bind_open_h5_write(lua_State *L, int io) {
       {"finish", finish},      {"save", save},
       {"close", close_writer}, {NULL, NULL},
   };
-  kl_bind_new_class(L, WRITER_TYPE, close_writer, methods);
+  static const luaL_Reg ends[] = {{"__gc", close_writer}, {"__close", close_writer}, {NULL, NULL}};
+  kl_bind_new_type(L, WRITER_TYPE, ends, methods);
   lua_pushcfunction(L, new_writer);
   lua_setfield(L, io, "h5_writer");
 }

@@ -47,6 +47,21 @@ local sources = {
   padded = function() return D.from_tensor_slices(x, y):padded_batch(8) end,
   unbatch = function() return D.from_tensor_slices(x, y):batch(7):unbatch():batch(8) end,
   window = function() return D.from_tensor_slices(x, y):window(8):flat_map(function(w) return w:batch(8) end) end,
+  sample = function()
+    local positive = D.from_tensor_slices(x, y):filter(function(_, b) return b:item() > 0 end)
+    return D.sample_from_datasets({positive:repeat_(), D.from_tensor_slices(x, y)}, {weights = {0.5, 0.5}}):take(60):batch(8)
+  end,
+  resample = function()
+    return D.from_tensor_slices(x, y):shuffle(50):rejection_resample(function(_, b) return b:item() > 0 and 1 or 0 end, {0.5, 0.5})
+      :map(function(_, a, b) return a, b end):batch(4)
+  end,
+  group_by_window = function()
+    return D.from_tensor_slices(x, y):shuffle(50):group_by_window(function(_, b) return b:item() > 0 and 1 or 0 end,
+      function(_, group) return group:batch(6) end, 6)
+  end,
+  bucket = function()
+    return D.from_tensor_slices(x, y):shuffle(50):bucket_by_sequence_length(function(_, b) return b:item() > 0 and 9 or 1 end, {5}, {4, 6})
+  end,
   weights = function() return D.from_tensor_slices(x, y, kl.abs(y)):shuffle(50):batch(8) end,
   shard = function() return D.from_tensor_slices(x, y):shard(2, 1):shuffle(9):batch(4) end,
   split = function() return (kl.data.split_dataset{D.from_tensor_slices(x, y):shuffle(50), left_size = 0.7, shuffle = true}):batch(4) end,

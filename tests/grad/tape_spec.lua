@@ -1,18 +1,9 @@
 -- kl.GradientTape (keras-semantics 14).
 local kl = require "kl"
 local raises = require "raises"
+local warnings = require "warnings"
 
 local function value(t) return t and t:item() end
-
---- Runs f with core.warn caught; returns the warnings.
-local function warnings(f)
-  local list, before = {}, kl.core.warn
-  kl.core.warn = function(text) list[#list + 1] = text end
-  local ok, message = pcall(f)
-  kl.core.warn = before
-  assert.is_true(ok, message)
-  return list
-end
 
 describe("a gradient tape", function()
   it("gives the gradient of what was computed from a watched tensor", function()

@@ -138,10 +138,12 @@ function Dataset:scan(initial_state, f)
     return function()
       local element, number = following()
       if element == nil then return nil end
-      local results = values("scan", number, stage.call("scan", number, f, state, table.unpack(element)))
-      if #results < 2 then errors.fail("scan: the function must return a state and at least one value (element %d)", number) end
-      state = table.remove(results, 1)
-      return results
+      local results = table.pack(stage.call("scan", number, f, state, table.unpack(element)))
+      if results.n < 2 or results[1] == nil then
+        errors.fail("scan: the function must return a state and at least one value (element %d)", number)
+      end
+      state = results[1]
+      return values("scan", number, table.unpack(results, 2, results.n))
     end
   end)
 end
@@ -252,4 +254,4 @@ function Dataset:reduce(initial_state, f)
   end
 end
 
-return {same = same, looking = looking, fetch_of_part = fetch_of_part, prepare_of_part = prepare_of_part}
+return {same = same, looking = looking, made = made, fetch_of_part = fetch_of_part, prepare_of_part = prepare_of_part}

@@ -1,6 +1,5 @@
 -- Stages that choose among the elements of data sets and order them: shuffle, take, skip, repeat_, shard, concatenate, zip.  They
 -- look at no element.
-local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
 local stage = require "kl.data.stage"
@@ -9,19 +8,6 @@ local Dataset = stage.Dataset
 local INFINITE, UNKNOWN = stage.INFINITE, stage.UNKNOWN
 
 local shuffle_params = args.params{{"seed"}, {"reshuffle_each_iteration", true}}
-
---- Whole numbers in [1, n], one after the other, from a key.
-local function draws_of(key)
-  local source = core.generator(key, 0)
-  local draws, used = nil, 0
-  return function(n)
-    if not draws or used == #draws then
-      draws, used = core.ops.random_uniform(source:next(1024), {1024}, 0.0, 1.0, "float64"):totable(), 0
-    end
-    used = used + 1
-    return math.floor(draws[used] * n) + 1
-  end
-end
 
 --- Elements in random order: a buffer of that size is kept full and drawn from.  Only a buffer as large as the data
 --- shuffles fully.  The buffer holds row numbers or what else is cheap, no data.
@@ -34,7 +20,7 @@ function Dataset:shuffle(buffer_size, options)
   args.check("shuffle: 'reshuffle_each_iteration'", o.reshuffle_each_iteration, "boolean")
   local shuffled
   shuffled = stage.choose(self, ("shuffle(%d)"):format(buffer_size), self.length, function(ctx)
-    local draw = draws_of(stage.key(shuffled, ctx))
+    local draw = stage.numbers(stage.key(shuffled, ctx))
     local next_item, buffer, ended = self.open(ctx), {}, false
     return function()
       while not ended and #buffer < buffer_size do
@@ -43,7 +29,7 @@ function Dataset:shuffle(buffer_size, options)
       end
       local n = #buffer
       if n == 0 then return nil end
-      local k = draw(n)
+      local k = math.floor(draw() * n) + 1
       local item = buffer[k]
       buffer[k] = buffer[n]
       buffer[n] = nil
@@ -55,9 +41,10 @@ function Dataset:shuffle(buffer_size, options)
   return shuffled
 end
 
---- The first n elements.
+--- The first n elements; -1: all.
 function Dataset:take(n)
-  args.check("take: 'count'", n, "integer", 0)
+  args.check("take: 'count'", n, "integer", -1)
+  if n == -1 then return self end
   local length = self.length >= 0 and math.min(n, self.length) or self.length == INFINITE and n or n == 0 and 0 or UNKNOWN
   return stage.choose(self, ("take(%d)"):format(n), length, function(ctx)
     local left = n
@@ -75,9 +62,10 @@ function Dataset:take(n)
   end)
 end
 
---- All but the first n elements.  Those are not read.
+--- All but the first n elements, which are not read; -1: none.
 function Dataset:skip(n)
-  args.check("skip: 'count'", n, "integer", 0)
+  args.check("skip: 'count'", n, "integer", -1)
+  if n == -1 then return self:take(0) end
   local length = self.length >= 0 and math.max(0, self.length - n) or self.length
   return stage.choose(self, ("skip(%d)"):format(n), length, function(ctx)
     local next_item, jump = self.open(ctx)
@@ -249,7 +237,9 @@ end
 function Dataset.zip(...)
   local parts = {...}
   if #parts == 1 and type(parts[1]) == "table" and getmetatable(parts[1]) == nil then parts = parts[1] end
-  if #parts == 0 then errors.fail("zip: at least one data set expected") end
+  if #parts == 0 then
+    errors.fail("zip: at least one data set expected%s", next(parts) and ", by position (map makes names of values)" or "")
+  end
   local length, texts, gathers, prepares = INFINITE, {}, true, true
   for i, part in ipairs(parts) do
     stage.check(("zip: argument %d"):format(i), part)

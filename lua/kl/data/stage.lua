@@ -111,6 +111,19 @@ function stage.key(self, ctx)
   return core.generator_key(key, "part", ctx.path)
 end
 
+--- Numbers in [0, 1), one after the other, from a key.
+function stage.numbers(key)
+  local source = core.generator(key, 0)
+  local numbers, used = nil, 0
+  return function()
+    if not numbers or used == #numbers then
+      numbers, used = core.ops.random_uniform(source:next(1024), {1024}, 0.0, 1.0, "float64"):totable(), 0
+    end
+    used = used + 1
+    return numbers[used]
+  end
+end
+
 -- Every stage that draws, once, in an order that depends on the pipeline only.  What lies under a cache is drawn once for all
 -- passes: the cache is its owner.
 local function collect(ds, owner, list, seen)

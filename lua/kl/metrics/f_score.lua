@@ -6,7 +6,7 @@ local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
 local columns = require "kl.metrics.columns"
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 local averages = {micro = true, macro = true, weighted = true}
 
 --- (1 + beta^2) precision recall / (beta^2 precision + recall), every divisor with 1e-7 added.

@@ -6,7 +6,7 @@ local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 
 local warned = false
 local function warn_of_cut_weights()
