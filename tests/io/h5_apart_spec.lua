@@ -55,7 +55,7 @@ end
 describe("a damaged HDF5 file", function()
   teardown(function() core.fail_apart() end)
 
-  --- Where metadata lies: the bytes that are neither 0 nor 0xff nor in a run of floats are mostly not, so every byte counts.
+  --- Files and how many damaged ones are made of each: of 1, 8 or 64 bytes anywhere.
   local cases = {
     {"keras_mlp.weights.h5", 40}, {"keras_rnn.weights.h5", 25}, {"keras_mlp_legacy.h5", 40}, {"keras_attn.weights.h5", 25},
     {"h5/accept_layouts.h5", 60}, {"h5/accept_chunks.h5", 40}, {"h5/accept_chunks_v110.h5", 60}, {"h5/accept_attributes.h5", 60},
