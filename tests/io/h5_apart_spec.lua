@@ -91,7 +91,7 @@ describe("a helper process that", function()
     {"is killed by the system", "killed", 9, "ended by the system after too much time or memory"},
     {"hangs", "hangs", 50, "was still reading its structure when its time was over"},
     {"uses its processor time up", "spins", 1, "ended by the system after too much time or memory"},
-    {"says nothing", "silent", 0, "an answer that cannot be"},
+    {"says nothing", "silent", 0, "ended without an answer"},
   }
   for _, case in ipairs(cases) do
     it(case[1] .. " makes the load an error naming the file, and the next one works", function()
@@ -128,7 +128,7 @@ describe("a helper process that", function()
   end)
   it("breaks off is not believed", function()
     local raw = io_.read_file(golden .. "h5/accept_types_little.h5")
-    for n = 0, 400, 7 do
+    for n = 1, 400, 7 do
       core.fail_apart("cuts", n)
       assert.matches("an answer that cannot be$", select(2, pcall(open, raw, "x")))
     end
