@@ -125,6 +125,63 @@ describe("a module", function()
   end)
 end)
 
+describe("a module of one's own", function()
+  local Pair = kl.Module:extend("Pair")
+  function Pair:init(lazy)
+    self.scale = not lazy and kl.Variable{1.0, 2.0} or nil
+    self.parts = {kl.layers.Dense{2}, kl.layers.Dense{3}}
+    self.inner = kl.Module()
+    self.inner.v = kl.Variable(5.0)
+  end
+  function Pair:call(x) return self.parts[2](self.parts[1](x)) end
+
+  it("names the modules below it", function()
+    local m = Pair()
+    assert.same({m.parts[1], m.parts[2], m.inner}, m.submodules)
+    m.inner.deeper = kl.Module()
+    assert.same({m.parts[1], m.parts[2], m.inner, m.inner.deeper}, m.submodules)
+    assert.same({}, kl.Module().submodules)
+  end)
+
+  it("is saved and loaded whole", function()
+    local path = os.tmpname() .. ".weights.h5"
+    local x = kl.ones{1, 4}
+    local m, other = Pair(), Pair()
+    local y = m(x)
+    m.scale:assign{7, 8}
+    m.inner.v:assign(9)
+    m:save_weights(path)
+    assert.is_false(kl.array_equal(y, other(x)))
+    other:load_weights(path)
+    assert.is_true(kl.array_equal(y, other(x)))
+    for i, v in ipairs(m.variables) do assert.is_true(kl.array_equal(v, other.variables[i])) end
+    raises(function() m:save_weights(path, {overwrite = false}) end, "exists, and overwrite is false")
+    raises(function() kl.Module():save_weights(path) end, "save_weights: the Module has no variables %(yet%): call it on data")
+    raises(function() m:save_weights("x.npz") end, "must end in .weights.h5")
+    os.remove(path)
+  end)
+
+  it("keeps its optimizer's state beside its variables", function()
+    local path = os.tmpname() .. ".weights.h5"
+    local function make()
+      local m = kl.Module()
+      m.v = kl.Variable{1.0, 2.0}
+      m.optimizer = kl.optimizers.Adam{0.1}
+      return m
+    end
+    local function step(m) m.optimizer:apply_gradients({kl.tensor{0.5, -1.0}}, {m.v}) end
+    local m, other = make(), make()
+    step(m)
+    m:save_weights(path)
+    other:load_weights(path)
+    step(m)
+    step(other)
+    assert.equal(2, other.optimizer.iterations:item())
+    assert.is_true(kl.array_equal(m.v, other.v))
+    os.remove(path)
+  end)
+end)
+
 describe("a layer", function()
   it("lists trainable weights before others, as they were declared", function()
     local Own = kl.Layer:extend("Own")

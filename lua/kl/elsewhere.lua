@@ -17,7 +17,6 @@ local ops = {
   swapdims = "t:swapaxes(a, b)", t = "t:transpose()", T = "t:transpose()", size = "t.shape, #t for the first axis",
   rank = "t.ndim",
   dim = "t.ndim", numel = "#t:ravel()", nelement = "#t:ravel()", nElement = "#t:ravel()",
-  gather_nd = "kl.take(t, indices, {axis = 1}), or t[mask]",
   scatter_update = "kl.slice_update, or kl.where(mask, new, t)",
   masked_fill = "kl.where(mask, value, t)", masked_select = "t[mask]",
   index_select = "kl.take(t, indices, {axis = axis})",

@@ -18,6 +18,8 @@ kl.GradientTape, kl.custom_gradient, kl.gradcheck = grad.GradientTape, grad.cust
 kl.random, kl.set_seed = random, random.set_seed
 
 kl.jit = require "kl.jit"
+--- print, with plain tables shown by what is in them: kl.print(t.shape).
+function kl.print(...) require "kl.show"(...) end
 kl.profile = function(...) return require "kl.profile"(...) end
 kl.Module = require "kl.module"
 kl.layers = require "kl.layers"

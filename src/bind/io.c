@@ -291,6 +291,7 @@ void kl_bind_open_io(lua_State *L, int core) {
   kl_bind_open_folder(L, lua_gettop(L));
   kl_bind_open_array(L, lua_gettop(L));
   kl_bind_open_csv(L, lua_gettop(L));
+  kl_bind_open_npy_writer(L, lua_gettop(L));
   lua_setfield(L, core, "io");
   lua_pushcfunction(L, fail_apart);
   lua_setfield(L, core, "fail_apart");

@@ -43,7 +43,7 @@ static int gc_tape(lua_State *L) {
   return 0;
 }
 
-/* The end of `local tape <close>`: recording ends, the nodes stay. */
+/* The end of `local tape <close>`, or tape:close(): recording ends, the nodes stay. */
 static int close_tape(lua_State *L) {
   kl_tape **slot = lua_touserdata(L, 1);
   if (*slot != NULL) {
@@ -203,6 +203,7 @@ void kl_bind_open_tape(lua_State *L, int core) {
   static const luaL_Reg methods[] = {
       {"_watch", watch},
       {"reset", reset},
+      {"close", close_tape},
       {"stop_recording", stop_recording},
       {"is_recording", is_recording},
       {"is_persistent", is_persistent},

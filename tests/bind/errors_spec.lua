@@ -53,7 +53,7 @@ describe("a mistake", function()
     ["an integer that does not fit"] = {function() kl.tensor({300}, "uint8") end, "kl%.tensor: 300 does not fit in uint8"},
     ["ragged tables"] = {function() kl.tensor{{1, 2}, {3}} end, "ragged: 2 elements expected along axis 2, got 1"},
     ["tables of different depth"] = {function() kl.tensor{1, {2}} end, "same depth"},
-    ["a tensor of tensors"] = {function() kl.tensor{t, t} end, "got a tensor: kl.stack makes one of a list of them"},
+    ["a tensor of tensors"] = {function() kl.tensor{t, t} end, "got a tensor: kl.stack makes one of a list"},
     ["an option that is none"] = {function() kl.tensor({1}, {dytpe = "int32"}) end, "kl%.tensor: unknown option 'dytpe' %(known: dtype%)"},
     ["a misspelt dtype by name"] = {function() kl.tensor(1, {dtype = "f"}) end, "kl%.tensor: the name of a dtype expected, got f"},
     ["a tensor of strings"] = {function() kl.tensor{"a"} end, "numbers or booleans expected, got string"},

@@ -20,6 +20,13 @@ local sources = {
   prefetch = function() return D.from_tensor_slices(x, y):shuffle(50):batch(8):prefetch(2) end,
   cache = function() return D.from_tensor_slices(x, y):cache():shuffle(50):batch(8):prefetch(2) end,
   cache_of_batches = function() return D.from_tensor_slices(x, y):shuffle(50):batch(8):cache():prefetch(2) end,
+  cache_in_files = function()
+    os.execute("rm -f " .. folder .. "/kept.*")
+    return D.from_tensor_slices(x, y):cache(folder .. "/kept"):shuffle(50):batch(8):prefetch(2)
+  end,
+  replayed_map = function()
+    return D.from_tensor_slices(x, y):shuffle(20):map(function(a, b) return a * 2, b + 1 end, {replay = true}):batch(8):prefetch(2)
+  end,
   map = function() return D.from_tensor_slices(x, y):shuffle(20):map(function(a, b) return a * 2, b + 1 end):batch(8) end,
   map_of_batches = function()
     return D.from_tensor_slices(im, y):shuffle(20):batch(8):map(function(a, b) return a:cast("float32") / 255, b end):prefetch(1)

@@ -23,6 +23,10 @@ local function rest_of(iterator, limit)
   return list
 end
 
+local folder, files_made = os.tmpname(), 0
+os.remove(folder)
+os.execute("mkdir " .. folder)
+
 -- What a random pipeline is made of: each source and stage of kl, by a function of a small random number.  Elements of one
 -- value go through all of them; stages after `batch` or `window` must bear any shape.
 local sources = {
@@ -57,6 +61,7 @@ local stages = {
   zip = function(ds) return Dataset.zip(ds, ds:shuffle(4)):map(function(a) return a end) end,
   zip_method = function(ds) return ds:zip(Dataset.range(100)):map(function(a) return a end) end,
   map = function(ds) return ds:map(function(x) return x + 1 end) end,
+  replayed_map = function(ds) return ds:map(kl.core.tensor):map(function(x) return x + 1 end, {replay = true}) end,
   stateful_map = function(ds)
     return ds:map(function(x) return x * 2 end, {stateful = true})
   end,
@@ -98,6 +103,10 @@ local stages = {
   end,
   rebatch = function(ds, n) return ds:batch(2):rebatch(n % 3 + 1):unbatch() end,
   cache = function(ds) return ds:cache() end,
+  cache_in_files = function(ds)
+    files_made = files_made + 1
+    return ds:cache(("%s/%d"):format(folder, files_made))
+  end,
   prefetch = function(ds, n) return ds:prefetch(n % 4) end,
   apply = function(ds) return ds:apply(function(d) return d:skip(1) end) end,
 }
@@ -141,6 +150,8 @@ local function make(plan)
 end
 
 describe("a saved position", function()
+  teardown(function() os.execute("rm -r " .. folder) end)
+
   for _, stage_name in ipairs(stage_names) do
     it("goes on as the pass did, in random pipelines with " .. stage_name, function()
       for seed = 1, 6 do

@@ -75,6 +75,21 @@ describe("a gradient tape", function()
     end
   end)
 
+  it("records no more after close, and gives its gradient still", function()
+    local x = kl.Variable(3.0)
+    local tape = kl.GradientTape()
+    local y = x * x
+    tape:close()
+    local z = x * x
+    assert.is_false(tape:is_recording())
+    assert.equal(6, tape:gradient(y, x):item())
+    local again <close> = kl.GradientTape{persistent = true}
+    z = x * x + z
+    again:close()
+    again:close()
+    assert.equal(6, again:gradient(z, x):item())
+  end)
+
   it("records nothing while stop_recording is open, which nests", function()
     local x = kl.tensor(3.0)
     local tape <close> = kl.GradientTape{persistent = true}

@@ -36,6 +36,8 @@ describe("bad data", function()
     ["x that is text"] = {{"images", y}, "fit: x must be a tensor, .* or a data set, got the string \"images\""},
     ["x that holds text"] = {{{x, "images"}, y}, "fit: x%[2%] must be a tensor"},
     ["x that is a scalar"] = {{kl.tensor(1.0), y}, "fit: x is a scalar: arrays of samples need a first axis"},
+    ["a data set of pairs"] = {{kl.data.Dataset.from_tensor_slices{x, y}:batch(2)},
+      "%[%*, %*%] %(of a data set%?  from_tensor_slices%(x, y%)"},
     ["two inputs for one"] = {{{x, x}, y}, "one tensor expected, got a structure %[%*, %*%]"},
     ["y of the wrong shape"] = {{x, kl.ones({6, 2})}, "y_true of shape %(6, 2%) does not fit y_pred of shape %(6, 3%): one label per row"},
     ["y of floats"] = {{x, kl.tensor{0.5, 1, 2, 0, 1, 2}}, "label 0.5 of sample .* is not one of the 3 classes"},

@@ -112,9 +112,12 @@ function Dataset:batch(n, options)
     fetch = function(items)
       local ready = items.ready -- what a prefetch has begun to gather
       items.ready = nil
-      return ready and ready() or join(items)
+      return ready and ready.wait() or join(items)
     end,
-    prepare = prepare_many and function(items, queue) items.ready = prepare_many(items, queue) end or nil}
+    prepare = prepare_many and function(items, queue)
+      items.ready = prepare_many(items, queue)
+      return items.ready
+    end or nil}
 end
 
 --- The rows of each element as elements of their own.

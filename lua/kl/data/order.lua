@@ -198,9 +198,7 @@ function Dataset:concatenate(other)
   return stage.new{text = ("%s:concatenate(%s)"):format(self.text, other.text), inputs = parts, length = length,
     fetch = function(item) return item.part.fetch(item.item) end,
     gather = gather,
-    prepare = function(item, queue)
-      if item.part.prepare then item.part.prepare(item.item, queue) end
-    end,
+    prepare = function(item, queue) return item.part.prepare and item.part.prepare(item.item, queue) end,
     prepare_many = self.prepare_many and other.prepare_many and function(items, queue)
       local part, list = same(items)
       return part and part.prepare_many(list, queue)
@@ -254,7 +252,9 @@ function Dataset.zip(...)
   local function join(get)
     local element = {}
     for k, part in ipairs(parts) do
-      for _, value in ipairs(get(part, k)) do element[#element + 1] = value end
+      local values = get(part, k)
+      if not values then return nil end -- what cannot be gathered
+      table.move(values, 1, #values, #element + 1, element)
     end
     return element
   end
@@ -263,20 +263,26 @@ function Dataset.zip(...)
     for i, item in ipairs(items) do list[i] = item[k] end
     return list
   end
+  -- the element that all parts promise together, if each does; and their promises
+  local function promised(prepare)
+    local promises, all = {}, true
+    for k, part in ipairs(parts) do
+      promises[k] = prepare(part, k) or false
+      all = all and promises[k] and promises[k].element
+    end
+    return all and join(function(_, k) return promises[k].element end) or nil, promises
+  end
   return stage.new{text = ("zip(%s)"):format(table.concat(texts, ", ")), inputs = parts, length = length,
     fetch = function(item) return join(function(part, k) return part.fetch(item[k]) end) end,
     gather = gathers and function(items) return join(function(part, k) return part.gather(column(items, k)) end) end or nil,
     prepare = function(item, queue)
-      for k, part in ipairs(parts) do
-        if part.prepare then part.prepare(item[k], queue) end
-      end
+      return {element = promised(function(part, k) return part.prepare and part.prepare(item[k], queue) end)}
     end,
     prepare_many = prepares and function(items, queue)
-      local tickets = {}
-      for k, part in ipairs(parts) do tickets[k] = part.prepare_many(column(items, k), queue) or false end
-      return function()
-        return join(function(part, k) return tickets[k] and tickets[k]() or part.gather(column(items, k)) end)
-      end
+      local element, promises = promised(function(part, k) return part.prepare_many(column(items, k), queue) end)
+      return {element = element, wait = function()
+        return join(function(part, k) return promises[k] and promises[k].wait() or part.gather(column(items, k)) end)
+      end}
     end or nil,
     open = function(ctx)
       local nexts, jumps, ended = {}, {}, false

@@ -7,8 +7,11 @@
 --   open(ctx) begins a pass: next() -> item or nil, and, where there is a quicker way than calling it n times,
 --             jump(n) -> how many items there were to pass over, at most n
 --   fetch(item) -> the element, a list of values.  Only here data is read, gathered and given to functions of the user's.
---   gather(items) -> the element of a batch of these items, at once; where that pays
---   prepare(item, queue), prepare_many(items, queue): a prefetch tells of what will be fetched or gathered (rows.lua)
+--   gather(items) -> the element of a batch of these items, at once, where that pays; or nothing if these cannot be had so
+--   prepare(item, queue), prepare_many(items, queue): a prefetch tells of what will be fetched, or gathered as a batch.  Where the
+--             queue's thread makes it, they give a promise: `element`, whose tensors have no content yet and are for the queue
+--             only (nil if it is not known yet).  fetch(item) gives that element then, and of a batch the promise's wait()
+--             does, or nothing if it was not made.
 --
 -- So shuffling, skipping, and restoring a position touch no data.  What a stage must see to choose (filter, unbatch) it
 -- fetches, and its items are the elements themselves.

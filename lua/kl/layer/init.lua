@@ -44,6 +44,12 @@ end
 
 ---@param given? table # own params by position or name, and name, trainable, dtype, activity_regularizer
 function Layer:init(given)
+  local named = type(given) == "table" and getmetatable(given) == nil and given or {}
+  for _, old in ipairs{"input_shape", "input_dim"} do -- of Keras's older scripts
+    if named[old] ~= nil and not self.params.by_name[old] then
+      errors.fail("%s: '%s' is no option of layers: begin the Sequential with a kl.Input of that shape", getmetatable(self).__name, old)
+    end
+  end
   self:_set_options(args.read(getmetatable(self).__name, self.params, given, Layer.common))
 end
 
@@ -62,10 +68,7 @@ function Layer:_set_options(own, common)
   end
   self._trainable = args.check(getmetatable(self).__name .. ": 'trainable'", common.trainable, "boolean")
   if common.dtype ~= nil then
-    if common.dtype ~= "float32" and common.dtype ~= "float64" then
-      errors.fail("%s: dtype must be \"float32\" or \"float64\", got %s", getmetatable(self).__name, errors.show(common.dtype))
-    end
-    self.compute_dtype = common.dtype
+    self.compute_dtype = args.choice(getmetatable(self).__name .. ": 'dtype'", common.dtype, {"float32", "float64"})
   end
   self.autocast = args.check(getmetatable(self).__name .. ": 'autocast'", common.autocast, "boolean")
   if common.activity_regularizer ~= nil then
