@@ -94,7 +94,7 @@ static void go_wrong(void) {
   }
 }
 
-static void limit(int resource, rlim_t most) {
+static void limit(unsigned resource, rlim_t most) {
   struct rlimit now;
   if (getrlimit(resource, &now) == 0 && (now.rlim_max == RLIM_INFINITY || now.rlim_max > most)) {
     now = (struct rlimit){most, most};

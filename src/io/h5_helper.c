@@ -137,26 +137,31 @@ static void tell_object(kl_h5_helper *h, const char **rest) {
   H5Oclose(id);
 }
 
+static void tell_file(kl_h5_helper *h) {
+  uint64_t end;
+  h->file = kl_h5_driver_open(h->source, &end);
+  kl_h5_say_number(h, KL_H5_TOC_MARK);
+  kl_h5_say_length(h, end);
+  if (h->file < 0) {
+    kl_h5_say_words(h, KL_H5_TAG_REFUSED);
+  } else {
+    const char *rest = h->source->only == NULL ? NULL : h->source->only + 1;
+    for (h->count = 1; h->told < h->count; h->told++) {
+      tell_object(h, &rest);
+    }
+  }
+  kl_h5_say_number(h, KL_H5_TAG_END);
+}
+
 void kl_h5_tell(kl_apart *process, void *data) {
   kl_h5_source *s = data;
   s->file = process->file;
   kl_h5_helper h = {.process = process, .source = s};
   h.addresses = malloc(KL_H5_OBJECTS * sizeof *h.addresses);
   h.numbers = calloc(SLOTS, sizeof *h.numbers); /* the root has its number without an address */
-  if (h.addresses == NULL || h.numbers == NULL || kl_h5_enter() != KL_OK) {
-    return; /* no answer is an answer */
+  if (h.addresses != NULL && h.numbers != NULL && kl_h5_enter() == KL_OK) {
+    tell_file(&h); /* otherwise no answer is an answer */
   }
-  uint64_t end;
-  h.file = kl_h5_driver_open(s, &end);
-  kl_h5_say_number(&h, KL_H5_TOC_MARK);
-  kl_h5_say_length(&h, end);
-  if (h.file < 0) {
-    kl_h5_say_words(&h, KL_H5_TAG_REFUSED);
-  } else {
-    const char *rest = s->only == NULL ? NULL : s->only + 1;
-    for (h.count = 1; h.told < h.count; h.told++) {
-      tell_object(&h, &rest);
-    }
-  }
-  kl_h5_say_number(&h, KL_H5_TAG_END);
+  free(h.addresses);
+  free(h.numbers);
 }

@@ -1,8 +1,6 @@
 /* The reader: a file's table of contents, walked by known paths under F3; its bytes, read by this process itself. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "io/h5_internal.h"

@@ -201,6 +201,10 @@ static kl_status check_end(const char *name, const kl_apart_result *r) {
   if (r->talks) {
     return kl_fail(KL_EIO, "%s: its structure is larger than a file of its size has: %s", name, harm);
   }
+  if (r->killed == 0) {
+    return kl_fail(KL_EIO,
+                   "%s: the helper process that reads its structure ended without an answer, for want of memory", name);
+  }
   /* SIGKILL also ends what is done, so it tells something only where the answer is not whole. */
   if (r->killed == SIGKILL) {
     return kl_fail(KL_EIO, "%s: reading its structure was ended by the system after too much time or memory: %s", name,
@@ -227,7 +231,7 @@ kl_status kl_h5_toc_make(const kl_h5_source *s, kl_h5_toc *out) {
   kl_h5_source given = *s;
   KL_TRY(kl_apart_run(s->name, kl_h5_tell, &given, s->image == NULL ? s->file : -1, &limits, &result));
   out->answer = result.answer;
-  bool ended = result.late || result.talks || result.killed != 0;
+  bool ended = result.late || result.talks || result.killed != 0 || result.answer.size == 0;
   kl_status status = ended && !is_whole(&out->answer) ? check_end(s->name, &result) : decode(s->name, out);
   if (status != KL_OK) {
     kl_h5_toc_release(out);

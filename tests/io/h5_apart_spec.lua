@@ -55,7 +55,7 @@ end
 describe("a damaged HDF5 file", function()
   teardown(function() core.fail_apart() end)
 
-  --- Where metadata lies: the bytes that are neither 0 nor 0xff nor in a run of floats are mostly not, so every byte counts.
+  --- Files and how many damaged ones are made of each: of 1, 8 or 64 bytes anywhere.
   local cases = {
     {"keras_mlp.weights.h5", 40}, {"keras_rnn.weights.h5", 25}, {"keras_mlp_legacy.h5", 40}, {"keras_attn.weights.h5", 25},
     {"h5/accept_layouts.h5", 60}, {"h5/accept_chunks.h5", 40}, {"h5/accept_chunks_v110.h5", 60}, {"h5/accept_attributes.h5", 60},
@@ -91,7 +91,7 @@ describe("a helper process that", function()
     {"is killed by the system", "killed", 9, "ended by the system after too much time or memory"},
     {"hangs", "hangs", 50, "was still reading its structure when its time was over"},
     {"uses its processor time up", "spins", 1, "ended by the system after too much time or memory"},
-    {"says nothing", "silent", 0, "an answer that cannot be"},
+    {"says nothing", "silent", 0, "ended without an answer"},
   }
   for _, case in ipairs(cases) do
     it(case[1] .. " makes the load an error naming the file, and the next one works", function()
@@ -128,7 +128,7 @@ describe("a helper process that", function()
   end)
   it("breaks off is not believed", function()
     local raw = io_.read_file(golden .. "h5/accept_types_little.h5")
-    for n = 0, 400, 7 do
+    for n = 1, 400, 7 do
       core.fail_apart("cuts", n)
       assert.matches("an answer that cannot be$", select(2, pcall(open, raw, "x")))
     end
