@@ -186,7 +186,9 @@ describe("what a table of kl's does not have", function()
     {"callbacks", "Calback", "callback 'Calback' in kl.callbacks; did you mean 'Callback'"},
     {"initializers", "Zeroes", "initializer 'Zeroes'"}, {"regularizers", "L3", "regularizer 'L3'"},
     {"constraints", "NonNegg", "constraint 'NonNegg'"}, {"activations", "rellu", "activation 'rellu'"},
-    {"utils", "plot_modle", "function 'plot_modle' in kl.utils; did you mean 'plot_model'"}}
+    {"utils", "plot_modle", "function 'plot_modle' in kl.utils; did you mean 'plot_model'"},
+    {"random", "nromal", "function 'nromal' in kl.random; did you mean 'normal'"}, {"datasets", "minst", "data set 'minst' in kl.datasets"},
+    {"summary", "scalr", "function 'scalr' in kl.summary; did you mean 'scalar'"}}
   for _, case in ipairs(cases) do
     it("is an error that names the nearest: kl." .. case[1], function()
       raises(function() return kl[case[1]][case[2]] end, "there is no " .. case[3])

@@ -156,6 +156,13 @@ describe("a loss of the user's own", function()
     raises(function() loss:get_config() end, "the loss 'loss' wraps a Lua function")
   end)
 
+  it("that gives no tensor is an error that names it", function()
+    for what, value in pairs{["got nil"] = false, ["got integer 3"] = 3, ['got the string "x"'] = "x", ["got a table"] = {}} do
+      local loss = losses.get(function() return value or nil end)
+      raises(function() loss(y, p) end, "loss 'loss' must give a tensor, of one value per sample, " .. what)
+    end
+  end)
+
   it("without call is an error that names it", function()
     local Mine = losses.Loss:extend("MyLoss")
     local loss = Mine{}

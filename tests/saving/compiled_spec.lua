@@ -153,17 +153,18 @@ describe("a compiled model that is saved and loaded", function()
 end)
 
 describe("compile options in a file", function()
+  local function logs(m) -- as text: a loss of counts may be NaN here
+    local texts = {}
+    for name, value in pairs(m:evaluate{x, y, verbose = 0, return_dict = true}) do texts[name] = ("%.17g"):format(value) end
+    return texts
+  end
+
   --- Loss values and metrics that the copy shows are those of the model, by name.
   local function same_logs(options)
     local model = compiled(options)
     with_files({"keras", "h5"}, function(path)
       model:save(path)
       local copy = load_model(path)
-      local function logs(m) -- as text: a loss of counts may be NaN here
-        local texts = {}
-        for name, value in pairs(m:evaluate{x, y, verbose = 0, return_dict = true}) do texts[name] = ("%.17g"):format(value) end
-        return texts
-      end
       assert.same(logs(model), logs(copy))
     end)
   end
@@ -211,11 +212,6 @@ describe("compile options in a file", function()
       local copy = load_model(path, mine)
       assert.equal(Mine, getmetatable(copy.optimizer).class)
       support.same_state(copy, model, path)
-      local function logs(m) -- as text: a loss of counts may be NaN here
-        local texts = {}
-        for name, value in pairs(m:evaluate{x, y, verbose = 0, return_dict = true}) do texts[name] = ("%.17g"):format(value) end
-        return texts
-      end
       assert.same(logs(model), logs(copy))
     end)
   end)

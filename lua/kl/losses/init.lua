@@ -2,6 +2,7 @@
 local class = require "kl.class"
 local errors = require "kl.errors"
 local lookup = require "kl.lookup"
+local names = require "kl.names"
 local Loss = require "kl.losses.loss"
 
 -- raw: the functions with all arguments by position, for metrics.
@@ -17,11 +18,7 @@ end
 -- Keras's, and names that look valid there but are not.
 local aliases = {huber_loss = "Huber", kullback_leibler_divergence = "KLDivergence", ctc_loss = "CTC", dice_loss = "Dice",
   logcosh = "LogCosh"}
-for short, name in pairs{mse = "MeanSquaredError", mae = "MeanAbsoluteError", mape = "MeanAbsolutePercentageError",
-  msle = "MeanSquaredLogarithmicError", bce = "BinaryCrossentropy", kld = "KLDivergence"} do
-  aliases[short], aliases[short:upper()] = name, name
-end
-local index = lookup.index(losses.classes, aliases)
+local index = lookup.index(losses.classes, lookup.add_short_names(aliases))
 
 -- A function given as a loss: values per sample, then the default reduction.
 local FunctionLoss = Loss:extend("LossFunctionWrapper")
@@ -33,13 +30,15 @@ end
 local names_of = {}
 for name, f in pairs(losses.functions) do names_of[f] = name end
 
---- A loss from an object, a class, a name in any spelling, or a function (y_true, y_pred) -> per-sample values.
+--- A loss from an object, a class, a name in any spelling, or a function (y_true, y_pred) -> per-sample values, whose name it
+--- has (as it was defined, else that of a variable that holds it, else "loss").
 function losses.get(given)
   if given == nil then return nil end
   if type(given) == "function" then
     local name = names_of[given]
     if name then return lookup.find("loss", index, name)() end
-    local wrapped = FunctionLoss{name = require "kl.saving.serialize".function_name(given) or "loss"}
+    local registered = require "kl.saving.serialize".function_name(given)
+    local wrapped = FunctionLoss{name = registered or names.of_function(given) or "loss"}
     rawset(wrapped, "f", given)
     return wrapped
   end

@@ -18,7 +18,7 @@ end
 local function as_float(values, dtype)
   local own = core.traits(values)
   if own == dtype then return values end
-  return ops.cast(own and values or core.tensor(values), dtype)
+  return ops.cast(own and values or Loss.as_tensor("values", values), dtype)
 end
 
 --- Values and weights, one each per sample: (values * weights, weights).  Axes that only the values have are reduced before
@@ -129,6 +129,9 @@ function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
     values, mask = self._fn(y_true, y_pred)
   else
     values, mask = self:fn(y_true, y_pred)
+  end
+  if not core.kind(values) and type(values) ~= "number" and type(values) ~= "table" then
+    errors.fail("metric '%s' must give a tensor, of one value per sample, got %s", self.name, errors.show(values))
   end
   if mask ~= nil and sample_weight ~= nil then
     mask = ops.cast(mask, values.dtype)

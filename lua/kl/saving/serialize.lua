@@ -220,7 +220,7 @@ end
 --- f(...), with the name of the file in front of the message if it fails.
 function serialize.named(name, f, ...)
   local results = table.pack(pcall(f, ...))
-  if not results[1] then errors.fail("%s: %s", name, (tostring(results[2]):gsub("^[^\n]-:%d+: ", "", 1))) end
+  if not results[1] then errors.fail("%s: %s", name, errors.words(results[2])) end
   return table.unpack(results, 2, results.n)
 end
 
