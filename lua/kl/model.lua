@@ -189,6 +189,12 @@ function Model:to_json()
   return core.json.encode(require "kl.saving.model_config".object(self))
 end
 
+--- What compile was given, as files hold it, or nil; and compiling by it, as load_model does.  A class with a `compile` of its own
+--- that takes other options overrides both, or is compiled by hand after loading.
+---@return table|nil
+function Model:get_compile_config() return require "kl.saving.compile_config".of(self) end
+function Model:compile_from_config(config) require "kl.saving.compile_config".compile(self, config) end
+
 --- Prints a table of the layers: name, output shape, number of parameters; of a graph that is no plain chain, what each is
 --- connected to; and the totals.
 ---@param options? table # line_length = 88 (108 of a graph), positions = where columns end (parts of 1, or columns), print_fn = a

@@ -237,6 +237,40 @@ describe("compile options in a file", function()
     raises(function() kl.register(1, {name = "one"}) end, "a class or a function expected, got integer 1")
     raises(function() kl.register(squash, {nam = "s"}) end, "unknown option 'nam'; did you mean 'name'")
   end)
+  it("of a class with a compile of its own are what the class says, or left to the script", function()
+    local Two = kl.Model:extend("Two")
+    function Two:init() self.d = L.Dense{2} end
+    function Two:call(v) return self.d(v) end
+    function Two:compile(first, second)
+      Two.super.compile(self, {optimizer = first, loss = "mse"})
+      self.second = kl.optimizers.get(second)
+    end
+    local function round_trip(extension)
+      local folder <close> = support.folder()
+      local model = Two()
+      model(x)
+      model:compile("sgd", "adam")
+      model:save(folder .. "/m." .. extension)
+      local copy
+      return support.warnings(function()
+        copy = load_model(folder .. "/m." .. extension, {custom_objects = {Two = Two}})
+      end), copy
+    end
+    for _, extension in ipairs{"keras", "h5"} do
+      local warned, copy = round_trip(extension)
+      assert.matches("model 'two.*' is not compiled as its file says, for its class has a compile of its own", warned)
+      assert.is_false(copy._compiled)
+    end
+    function Two:get_compile_config() return {first = "sgd", second = getmetatable(self.second).__name} end
+    function Two:compile_from_config(config) self:compile(config.first, config.second) end
+    local warned, copy = round_trip("keras")
+    assert.equal("", warned)
+    assert.same({"SGD", "Adam"}, {getmetatable(copy.optimizer).__name, getmetatable(copy.second).__name})
+    local plain = compiled{optimizer = "adam", loss = "mse"}
+    local other = network()
+    other:compile_from_config(plain:get_compile_config())
+    assert.same(plain:get_compile_config(), other:get_compile_config())
+  end)
   it("cannot hold other Lua functions, which is warned of, and the model is saved", function()
     local model = compiled{optimizer = "sgd", loss = function(a, b) return kl.mean(kl.square(a - b), -1) end}
     with_files({"keras", "h5"}, function(path)

@@ -25,6 +25,11 @@ local function round_trip(model, options)
     assert.equal(config_text(model), config_text(copy))
     support.same_state(copy, model, extension)
     support.same_bits(copy:predict{x, verbose = 0}, y, extension)
+    model(x)
+    copy(x)
+    local losses, again = model.losses, copy.losses -- penalties of weights and of activities
+    assert.equal(#losses, #again)
+    for i, loss in ipairs(losses) do assert.is_true(kl.array_equal(loss, again[i])) end
     copies[#copies + 1] = copy
   end
   local path = folder .. "/model.weights.h5"

@@ -368,6 +368,50 @@ describe("metric objects", function()
 end)
 
 describe("older tutorials'", function()
+  it("a step may update whatever `metrics` lists, from the first batch on", function()
+    local Looping = kl.Model:extend("Looping")
+    function Looping:train_step(data)
+      local inputs, targets, weight = data[1], data[2], data[3]
+      local tape <close> = kl.GradientTape()
+      local y_pred = self(inputs, {training = true})
+      local loss = self:compute_loss{y = targets, y_pred = y_pred, sample_weight = weight}
+      self.optimizer:apply_gradients(tape:gradient(loss, self.trainable_variables), self.trainable_variables)
+      local results = {}
+      for _, metric in ipairs(self.metrics) do
+        if metric.name == "loss" then metric:update_state(loss) else metric:update_state(targets, y_pred, weight) end
+        results[metric.name] = metric:result()
+      end
+      return results
+    end
+    function Looping:test_step(data)
+      local y_pred = self(data[1], {training = false})
+      for _, metric in ipairs(self.metrics) do
+        if metric.name == "loss" then
+          metric:update_state(self:compute_loss{y = data[2], y_pred = y_pred})
+        else
+          metric:update_state(data[2], y_pred)
+        end
+      end
+      local results = {}
+      for _, metric in ipairs(self.metrics) do results[metric.name] = metric:result() end
+      return results
+    end
+    local xs = kl.random.normal{32, 2}
+    local y = kl.cast(kl.greater(kl.sum(xs, -1), 0.0), "float32")
+    local function train(class, eagerly)
+      kl.set_seed(6)
+      local input = kl.Input{2}
+      local model = class{inputs = input, outputs = L.Dense{1, activation = "sigmoid"}(input)}
+      model:compile{optimizer = "rmsprop", loss = "mse", weighted_metrics = {"mae", "accuracy", kl.metrics.Recall{}}, run_eagerly = eagerly}
+      local weights = kl.linspace(0.5, 1.5, 32)
+      local history = model:fit{xs, y, sample_weight = weights, epochs = 2, batch_size = 8, verbose = 0, validation_data = {xs, y}}.history
+      return {history, model:train_on_batch{xs, y, return_dict = true}}
+    end
+    local expected = train(kl.Model)
+    assert.same(expected, train(Looping))
+    assert.same(expected, train(Looping, true))
+  end)
+
   it("compiled_loss and compiled_metrics train as the built-in step does", function()
     local Older = kl.Model:extend("Older")
     function Older:train_step(data)

@@ -117,6 +117,7 @@ function Layer:get_config()
   local config = {name = self.name, trainable = self._trainable}
   local serialize = require "kl.saving.serialize"
   config.dtype = serialize.policy(self.compute_dtype)
+  if self.activity_regularizer then config.activity_regularizer = serialize.value(self.activity_regularizer) end
   for _, p in ipairs(self.params) do config[p.name] = serialize.value(self._config[p.name]) end
   return config
 end

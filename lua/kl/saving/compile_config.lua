@@ -92,8 +92,13 @@ local function objects(value)
   return result
 end
 
---- Compiles a loaded model as its file says.
+--- Compiles a loaded model as its file says; not one whose class has a `compile` of its own, which may take anything.
 function compile_config.compile(model, config)
+  if model.compile ~= require "kl.model".compile then
+    core.warn(("model '%s' is not compiled as its file says, for its class has a compile of its own: call it, or define "
+      .. "get_compile_config and compile_from_config too"):format(model.name))
+    return
+  end
   local ok, message = pcall(function()
     model:compile{optimizer = objects(config.optimizer), loss = objects(config.loss), loss_weights = objects(config.loss_weights),
       metrics = objects(config.metrics), weighted_metrics = objects(config.weighted_metrics),

@@ -2,7 +2,6 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local class = require "kl.class"
-local compile_config = require "kl.saving.compile_config"
 local errors = require "kl.errors"
 local legacy = require "kl.saving.legacy"
 local paths = require "kl.files.paths"
@@ -59,7 +58,7 @@ function saving.save_model(model, path, options)
     return
   end
   local object = model_config.object(model)
-  object.compile_config = compile_config.of(model)
+  object.compile_config = model:get_compile_config()
   core.io.zip_write(path, {
     {"metadata.json", core.json.encode{keras_version = version.keras, date_saved = date(), kl_version = version.kl}},
     {"config.json", core.json.encode(object)},
@@ -152,7 +151,7 @@ function saving.load_model(path, options)
     local model = serialize.named(path, model_config.read, object)
     local compiled = o.compile and object.compile_config
     if type(compiled) == "table" and next(compiled) ~= nil then -- Keras writes {} for a model that is not compiled
-      serialize.named(path, compile_config.compile, model, compiled)
+      serialize.named(path, model.compile_from_config, model, compiled)
     end
     local file <close> = open_inner(zip, path)
     weights.read(file, model, {path = path})

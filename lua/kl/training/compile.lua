@@ -147,7 +147,8 @@ function methods:compute_metrics(given)
 end
 
 --- Updates the compiled metrics.
-function methods:_update_metrics(y, y_pred, sample_weight)
+---@param weigh_all? boolean # sample_weight is for those too that are not among weighted_metrics
+function methods:_update_metrics(y, y_pred, sample_weight, weigh_all)
   local c = self._compiled
   local layout = layout_of(self, y_pred)
   local entries = compiled.resolve(c, y, y_pred)
@@ -156,7 +157,7 @@ function methods:_update_metrics(y, y_pred, sample_weight)
     y, y_pred = aligned_targets(y, y_pred)
     for n = 1, #entries do
       local entry = entries[n]
-      entry.metric:update_state(y, y_pred, entry.weighted and sample_weight or nil)
+      entry.metric:update_state(y, y_pred, (entry.weighted or weigh_all) and sample_weight or nil)
     end
     return
   end
@@ -175,7 +176,7 @@ function methods:_update_metrics(y, y_pred, sample_weight)
       ys[i], preds[i] = aligned_targets(ys[i], preds[i])
     end
     local _ <close> = call_stack.about(entry.words)
-    entry.metric:update_state(ys[i], preds[i], entry.weighted and weights[i] or nil)
+    entry.metric:update_state(ys[i], preds[i], (entry.weighted or weigh_all) and weights[i] or nil)
   end
 end
 
@@ -225,8 +226,11 @@ local function metrics_of(census)
   return census.metrics
 end
 
+local waiting_metrics
+
 --- The metrics that fit resets at each epoch: the loss tracker, the compiled ones, those in fields of the model and its
---- layers.  Override it to list your own.
+--- layers.  Override it to list your own.  Before the first targets are seen the compiled ones are one, "compile_metrics", whose
+--- result is a table by name.
 function get.metrics(self)
   local list, seen = {}, {}
   local c = self._compiled
@@ -237,6 +241,7 @@ function get.metrics(self)
     end
     local entries = compiled.resolve(c)
     for i = 1, entries and #entries or 0 do add_new(list, seen, entries[i].metric) end
+    if not entries and (c.metrics ~= nil or c.weighted_metrics ~= nil) then list[#list + 1] = waiting_metrics(self) end
   end
   local own = metrics_of(Module._census(self))
   for i = 1, #own do add_new(list, seen, own[i]) end
@@ -284,6 +289,13 @@ function CompiledMetrics.get:metrics()
   return list
 end
 
+-- What stands for them in `metrics` while they wait for the first targets.  A step that walks over `metrics` gives its weights to
+-- each, and so does this one to all.
+local WaitingMetrics = CompiledMetrics:extend("WaitingMetrics")
+WaitingMetrics.name = "compile_metrics"
+
+function WaitingMetrics:update_state(y, y_pred, sample_weight) self.model:_update_metrics(y, y_pred, sample_weight, true) end
+
 local function bound(cls, model, what)
   need_compiled(model, what)
   local object = cls()
@@ -296,6 +308,8 @@ function get.compiled_loss(self)
   if self._compiled.loss == nil then errors.fail("compiled_loss: model '%s' was compiled without a loss", self.name) end
   return bound(CompiledLoss, self, "compiled_loss")
 end
+
+function waiting_metrics(model) return bound(WaitingMetrics, model, "metrics") end
 
 function get.compiled_metrics(self) return bound(CompiledMetrics, self, "compiled_metrics") end
 

@@ -55,19 +55,29 @@ local function check_metric_value(model, name, value)
   end
 end
 
---- Checks what a step returned: a table of scalars by name.
+--- Checks what a step returned: a table of scalars by name.  A table in it, as is the result of some metrics, counts by its members.
 local function check_logs(model, what, given)
   if type(given) ~= "table" or getmetatable(given) ~= nil then
     errors.fail("%s of model '%s' must return a table of scalars by name, got %s", what, model.name, errors.show(given))
   end
-  for name, value in pairs(given) do
-    if type(name) ~= "string" or not core.is_scalar(value) then
-      check_metric_value(model, name, value)
-      errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
-        errors.show(value))
+  local flat, nested = {}, false
+  local function add(scalars)
+    for name, value in pairs(scalars) do
+      if type(name) == "string" and type(value) == "table" and getmetatable(value) == nil and #value == 0 then
+        nested = true
+        add(value)
+      else
+        if type(name) ~= "string" or not core.is_scalar(value) then
+          check_metric_value(model, name, value)
+          errors.fail("%s of model '%s' must return a table of scalars by name: '%s' is %s", what, model.name, tostring(name),
+            errors.show(value))
+        end
+        flat[name] = value
+      end
     end
   end
-  return given
+  add(given)
+  return nested and flat or given
 end
 
 --- The step of that name as a function of the batch, the same one each time: plans know by it what belongs together.
@@ -127,7 +137,7 @@ function methods:_run_train_step(data, unchanged, where, sample_of, on_bad_loss)
   if undone then
     state = "; the step was not done: variables, metrics and generators are as they were before it"
   else
-    if not own then check_logs(self, "train_step", scalars) end
+    if not own then scalars = check_logs(self, "train_step", scalars) end
     value = logs.bad_loss(scalars)
     if not value then return scalars, replayed end
   end
