@@ -39,6 +39,10 @@ function errors.show(value)
   return kind == "nil" and "nil" or "a " .. kind
 end
 
+--- An error's words without the file and line in front, to be put into another message.
+---@return string
+function errors.words(message) return (tostring(message):gsub("^[^\n]-:%d+: ", "", 1)) end
+
 --- A message handler: adds, once, the user's frames of the stack (kl's own are left out).
 errors.traceback = core.traceback
 

@@ -200,15 +200,17 @@ kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int 
   return KL_OK;
 }
 
-bool kl_replay_fits(const kl_replay *r, int nargs, kl_tensor *const *args) {
+bool kl_replay_fits(const kl_replay *r, bool by_row, int nargs, kl_tensor *const *args) {
   if (nargs != r->nargs) {
     return false;
   }
   for (int i = 0; i < nargs; i++) {
     const argument *a = &r->arguments[i];
+    size_t bytes = sizeof a->strides[0] * (size_t)a->spec.shape.ndim;
     if (args[i]->storage == NULL || args[i]->dtype != a->spec.dtype ||
-        !kl_shape_equal(&args[i]->shape, &a->spec.shape) ||
-        memcmp(args[i]->strides, a->strides, sizeof a->strides[0] * (size_t)a->spec.shape.ndim) != 0) {
+        args[i]->shape.ndim != a->spec.shape.ndim + by_row ||
+        memcmp(args[i]->shape.dim + by_row, a->spec.shape.dim, bytes) != 0 ||
+        memcmp(args[i]->strides + by_row, a->strides, bytes) != 0) {
       return false;
     }
   }

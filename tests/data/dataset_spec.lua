@@ -34,8 +34,9 @@ describe("from_tensor_slices", function()
 
   for _, case in ipairs{
     {function() Dataset.from_tensor_slices() end, "at least one tensor expected"},
-    {function() Dataset.from_tensor_slices(ten, 5) end, "tensors expected, got integer 5"},
-    {function() Dataset.from_tensor_slices(ten, nil) end, "tensors expected, got nil"},
+    {function() Dataset.from_tensor_slices(ten, 5) end, "value 2 must be a tensor, got integer 5"},
+    {function() Dataset.from_tensor_slices(ten, nil) end, "value 2 must be a tensor, got nil"},
+    {function() Dataset.from_tensor_slices(ten, {a = {ten, 5}}) end, "value 2.a%[2%] must be a tensor, got integer 5"},
     {function() Dataset.from_tensor_slices(kl.tensor(1)) end, "a scalar has no rows"},
     {function() Dataset.from_tensor_slices(ten, kl.ones{3, 2}) end, "the tensors have different numbers of rows: 10 and 3"},
     {function() Dataset.from_tensor_slices{a = ten, b = kl.ones{3}} end, "different numbers of rows: 10 and 3"},
@@ -268,7 +269,7 @@ describe("a stage", function()
     {function(ds) ds:shuffle(2, {sed = 1}) end, "shuffle: unknown option 'sed'; did you mean 'seed'"},
     {function(ds) ds:shuffle(2, {seed = "a"}) end, "shuffle: 'seed' must be an integer, got the string \"a\""},
     {function(ds) ds:shuffle(2, {reshuffle_each_iteration = 1}) end, "'reshuffle_each_iteration' must be a boolean"},
-    {function(ds) ds:take(-1) end, "take: 'count' must be an integer >= 0, got %-1"},
+    {function(ds) ds:take(-2) end, "take: 'count' must be an integer >= %-1, got %-2"},
     {function(ds) ds:skip(1.5) end, "skip: 'count' must be an integer, got float 1.5"},
     {function(ds) ds:repeat_("a") end, "repeat_: 'count' must be an integer, got the string \"a\""},
     {function(ds) ds:map(5) end, "map: the function must be a function, got integer 5"},

@@ -4,18 +4,9 @@ local assert = require "luassert"
 local near = require "near"
 local raises = require "raises"
 local variable = require "kl.variable"
+local warnings = require "warnings"
 
 local optimizers = kl.optimizers
-
---- The warnings that f causes, as a list.
-local function warnings(f)
-  local list, warn = {}, kl.core.warn
-  kl.core.warn = function(text) list[#list + 1] = text end
-  local ok, message = pcall(f)
-  kl.core.warn = warn
-  assert(ok, message)
-  return list
-end
 
 local function named(name, path, value) return variable.new(kl.tensor(value), {name = name, path = path}) end
 

@@ -196,10 +196,7 @@ local function check_names(self, names, relevant)
     if callback._needs then
       for _, name in ipairs(callback:_needs()) do
         if not there[name] and relevant(name) then
-          local sorted = {}
-          for n in pairs(there) do sorted[#sorted + 1] = n end
-          table.sort(sorted)
-          monitor.unknown(callback, i, name, sorted, self.validates)
+          monitor.unknown(callback, i, name, logs.sorted_names(there), self.validates)
         end
       end
     end

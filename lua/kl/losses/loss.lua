@@ -6,6 +6,7 @@ local errors = require "kl.errors"
 local names = require "kl.names"
 local ops = require "kl.ops"
 local serialize = require "kl.saving.serialize"
+local tree = require "kl.tree"
 
 ---@class kl.losses.Loss: kl.Object
 ---@field name string
@@ -50,10 +51,7 @@ function Loss:init(given)
       errors.show(common.reduction), type(common.reduction) == "string" and errors.nearest(common.reduction, reductions) or "")
   end
   self.reduction = common.reduction
-  self.dtype = common.dtype or "float32"
-  if self.dtype ~= "float32" and self.dtype ~= "float64" then
-    errors.fail("%s: dtype must be float32 or float64, got %s", what, errors.show(self.dtype))
-  end
+  self.dtype = args.choice(what .. ": 'dtype'", common.dtype or "float32", {"float32", "float64"})
 end
 
 --- A function that gives an object's options in the order of its params; every step calls it, so few of them make no table.
@@ -106,30 +104,36 @@ function Loss.align(what, y_true, y_pred)
   return y_true, y_pred
 end
 
-local function as_tensor(name, value)
+--- What a loss or metric was given, as a tensor.
+function Loss.as_tensor(name, value)
   if value == nil then errors.fail("'%s' must be a tensor or a table of numbers, got nil", name) end
-  return core.kind(value) and value or core.tensor(value)
+  if core.kind(value) then return value end
+  if type(value) == "table" and core.kind(tree.flatten(value)[1]) then
+    errors.fail("'%s' must be one tensor, got a structure %s (for several outputs, model:compute_metrics gives each metric its own)", name,
+      tree.form(value))
+  end
+  return core.tensor(value)
 end
 
 --- What a function (y_true, y_pred) was given, as tensors.
 function Loss.as_tensors(y_true, y_pred)
   if core.are_tensors(y_true, y_pred) then return y_true, y_pred end
-  return as_tensor("y_true", y_true), as_tensor("y_pred", y_pred)
+  return Loss.as_tensor("y_true", y_true), Loss.as_tensor("y_pred", y_pred)
 end
 
---- The same as floats of y_pred's dtype (float32 for whole numbers) and of one shape.
-function Loss.pair(what, y_true, y_pred)
-  y_true, y_pred = Loss.as_floats(y_true, y_pred)
-  if y_true.dtype ~= y_pred.dtype then y_true = ops.cast(y_true, y_pred.dtype) end
-  return Loss.align(what, y_true, y_pred)
-end
-
---- The same where shapes are not to agree: only y_pred is made a float.
+--- The same with floats as y_pred: whole numbers become float32.
 function Loss.as_floats(y_true, y_pred)
   y_true, y_pred = Loss.as_tensors(y_true, y_pred)
   local dtype = y_pred.dtype
   if dtype ~= "float32" and dtype ~= "float64" then y_pred = ops.cast(y_pred, "float32") end
   return y_true, y_pred
+end
+
+--- The same where both are to be floats of y_pred's dtype and of one shape.
+function Loss.pair(what, y_true, y_pred)
+  y_true, y_pred = Loss.as_floats(y_true, y_pred)
+  if y_true.dtype ~= y_pred.dtype then y_true = ops.cast(y_true, y_pred.dtype) end
+  return Loss.align(what, y_true, y_pred)
 end
 
 --- The mean over the last axis; of a number itself.

@@ -5,6 +5,7 @@ local errors = require "kl.errors"
 local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
+local serialize = require "kl.saving.serialize"
 
 --- Values as one number per sample: all axes after the batch reduced.
 local function per_sample(values, reduce)
@@ -17,7 +18,7 @@ end
 local function as_float(values, dtype)
   local own = core.traits(values)
   if own == dtype then return values end
-  return ops.cast(own and values or core.tensor(values), dtype)
+  return ops.cast(own and values or Loss.as_tensor("values", values), dtype)
 end
 
 --- Values and weights, one each per sample: (values * weights, weights).  Axes that only the values have are reduced before
@@ -140,11 +141,11 @@ function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
 end
 
 function MeanMetricWrapper:get_config()
-  if self._fn and not names_of[self._fn] then
-    errors.fail("the metric '%s' is made of a Lua function, which cannot be saved: give it as a class, and register the class",
-      self.name)
+  if self._fn and not names_of[self._fn] and not serialize.function_name(self._fn) then
+    errors.fail("the metric '%s' is made of a Lua function, which cannot be saved without a name: kl.register(f, {name = \"...\"}) "
+      .. "gives it one", self.name)
   end
-  self._config.fn = names_of[self._fn]
+  self._config.fn = names_of[self._fn] or self._fn
   return MeanMetricWrapper.super.get_config(self)
 end
 

@@ -1,21 +1,12 @@
 -- Joining, splitting, repeating and indexing.
 local core = require "kl.core"
+local args = require "kl.args"
 local define = require "kl.ops.define"
 local errors = require "kl.errors"
 local selection = require "kl.ops.selection"
 
 local prim = core.ops
 local array = {}
-
---- A position along an axis (from 1 or -1) of a tensor of rank `ndim`, as 1 .. ndim.
-local function axis_of(what, axis, ndim)
-  if math.type(axis) ~= "integer" or axis == 0 or axis > ndim or axis < -ndim then
-    errors.fail("%s: axis %s is out of range: the tensor has %d axes (1 to %d, or -1 to -%d)", what, tostring(axis),
-      ndim,
-      ndim, ndim)
-  end
-  return axis < 0 and ndim + axis + 1 or axis
-end
 
 local function check_list(what, xs)
   if type(xs) ~= "table" or getmetatable(xs) ~= nil then
@@ -33,7 +24,7 @@ array.concatenate = define("kl.concatenate", {"xs", {"axis", -1}}, function(xs, 
   end
   return prim.concatenate(xs, axis)
 end)
-array.concat = array.concatenate
+array.concat, array.cat = array.concatenate, array.concatenate
 
 --- Tensors of one shape along a new axis.
 array.stack = define("kl.stack", {"xs", {"axis", 1}}, function(xs, axis)
@@ -42,6 +33,33 @@ array.stack = define("kl.stack", {"xs", {"axis", 1}}, function(xs, axis)
   for i, x in ipairs(xs) do expanded[i] = prim.expand_dims(x, axis) end
   return array.concatenate(expanded, axis)
 end)
+
+--- Tensors one below the other: vectors become rows (numpy's vstack).
+array.vstack = define("kl.vstack", {"xs"}, function(xs)
+  check_list("kl.vstack", xs)
+  local list = {}
+  for i, x in ipairs(xs) do
+    x = prim.copy(x)
+    list[i] = x.ndim < 2 and prim.reshape(x, {1, -1}) or x
+  end
+  return array.concatenate(list, 1)
+end)
+
+--- Tensors beside each other: along the second axis, vectors along their only one (numpy's hstack).
+array.hstack = define("kl.hstack", {"xs"}, function(xs)
+  check_list("kl.hstack", xs)
+  local list, axis = {}, 1
+  for i, x in ipairs(xs) do
+    x = prim.copy(x)
+    list[i] = x.ndim == 0 and prim.reshape(x, {1}) or x
+    axis = x.ndim > 1 and 2 or axis
+  end
+  return array.concatenate(list, axis)
+end)
+
+--- x as a vector.
+array.ravel = define("kl.ravel", {"x"}, function(x) return prim.reshape(x, {-1}) end)
+array.flatten = array.ravel
 
 local function window(x, axis, start, length)
   local starts, size = {}, {}
@@ -54,7 +72,7 @@ end
 
 --- A list of pieces along an axis: so many equal ones, or cut after the rows named in a list.
 array.split = define("kl.split", {"x", "indices_or_sections", {"axis", 1}}, function(x, cuts, axis)
-  axis = axis_of("kl.split", axis, x.ndim)
+  axis = args.axis("kl.split", axis, x.ndim)
   local n = x.shape[axis]
   if not n then errors.fail("kl.split: axis %d has an unknown length", axis) end
   if math.type(cuts) == "integer" then
@@ -82,7 +100,7 @@ end)
 
 --- The slices along an axis, each without it.
 array.unstack = define("kl.unstack", {"x", {"num"}, {"axis", 1}}, function(x, num, axis)
-  axis = axis_of("kl.unstack", axis, x.ndim)
+  axis = args.axis("kl.unstack", axis, x.ndim)
   local n = x.shape[axis]
   if not n then errors.fail("kl.unstack: axis %d has an unknown length", axis) end
   if num ~= nil and num ~= n then errors.fail("kl.unstack: num is %s, the axis has length %d", tostring(num), n) end
@@ -107,7 +125,7 @@ array.roll = define("kl.roll", {"x", "shift", {"axis"}}, function(x, shift, axis
   if axis == nil then return prim.reshape(roll_one(prim.reshape(x, {-1}), shift, 1), x.shape) end
   local axes = type(axis) == "table" and axis or {axis}
   for i, a in ipairs(axes) do
-    x = roll_one(x, type(shift) == "table" and shift[i] or shift, axis_of("kl.roll", a, x.ndim))
+    x = roll_one(x, type(shift) == "table" and shift[i] or shift, args.axis("kl.roll", a, x.ndim))
   end
   return x
 end)
@@ -145,7 +163,7 @@ end)
 --- Each element repeated: so many times, or as a list says, along an axis (of flat x without one).
 array.repeat_ = define("kl.repeat_", {"x", "repeats", {"axis"}}, function(x, repeats, axis)
   if axis == nil then x, axis = prim.reshape(x, {-1}), 1 end
-  axis = axis_of("kl.repeat_", axis, x.ndim)
+  axis = args.axis("kl.repeat_", axis, x.ndim)
   local n = x.shape[axis]
   if not n then errors.fail("kl.repeat_: axis %d has an unknown length", axis) end
   if math.type(repeats) == "integer" then
@@ -172,14 +190,14 @@ end)
 array.swapaxes = define("kl.swapaxes", {"x", "axis1", "axis2"}, function(x, axis1, axis2)
   local axes = {}
   for i = 1, x.ndim do axes[i] = i end
-  axis1, axis2 = axis_of("kl.swapaxes", axis1, x.ndim), axis_of("kl.swapaxes", axis2, x.ndim)
+  axis1, axis2 = args.axis("kl.swapaxes", axis1, x.ndim), args.axis("kl.swapaxes", axis2, x.ndim)
   axes[axis1], axes[axis2] = axis2, axis1
   return prim.transpose(x, axes)
 end)
 array.moveaxis = define("kl.moveaxis", {"x", "source", "destination"}, function(x, source, destination)
   local axes = {}
-  source = axis_of("kl.moveaxis", source, x.ndim)
-  destination = axis_of("kl.moveaxis", destination, x.ndim)
+  source = args.axis("kl.moveaxis", source, x.ndim)
+  destination = args.axis("kl.moveaxis", destination, x.ndim)
   for i = 1, x.ndim do
     if i ~= source then axes[#axes + 1] = i end
   end
@@ -245,13 +263,60 @@ array.pad = define("kl.pad", {"x", "pad_width", {"mode", "constant"}, {"constant
     return x
   end)
 
---- t[i] and t[{ {a, b}, {}, k }]: an integer takes one position and drops the axis, {a, b} is a range with both ends
---- in, {} the whole axis; negative positions count from the end.  t[mask] with a bool tensor takes what is true in it.
+-- One position p of an axis of n elements (false: not known), as 1 .. n; where n is not known one from the end stays.
+local function position_of(axis, n, p, list)
+  if math.type(p) ~= "integer" then
+    errors.fail("index %d: an integer or a range {first, last} expected, got %s", axis, errors.show(p))
+  end
+  if not n and p < 0 then return p end
+  local at = p < 0 and n + p + 1 or p
+  if at == 0 or at < 0 or (n and at > n) then
+    errors.fail("index %d is outside axis %d of length %s (positions count from 1%s)", p, axis, n or "?",
+      n and p == n + 1 and not list and "; ipairs goes on to it: loop over 1 to #t, or ipairs(t:unstack())" or "")
+  end
+  return at
+end
+
+-- Where a range {first, last} of an axis of n elements begins, and its length: -1 for all to the end of an axis that is
+-- not known.
+local function range_of(axis, n, range)
+  if n and range[1] == n + 1 and range[2] == n then return 1, 0 end -- the empty range behind the end
+  local first = position_of(axis, n, range[1], true)
+  local last = range[2] == first - 1 and range[2] or position_of(axis, n, range[2], true)
+  local to_the_end = not n and first > 0 and last == -1
+  if not n and not to_the_end and (first < 0) ~= (last < 0) then
+    errors.fail("index %d: axis %d has an unknown length: a range in it begins and ends at positions from the same side",
+      axis, axis)
+  end
+  if last < first - 1 and not to_the_end then
+    errors.fail("index %d: the range {%d, %d} ends before it begins", axis, range[1], range[2])
+  end
+  return first, to_the_end and -1 or last - first + 1
+end
+
+-- The positions, from 0, of a range with a step, which may go backwards.
+local function steps_of(axis, n, range)
+  local step = range[3]
+  if math.type(step) ~= "integer" or step == 0 then
+    errors.fail("index %d: the step of a range must be an integer other than 0, got %s", axis, errors.show(step))
+  end
+  if not n then errors.fail("index %d: axis %d has an unknown length: a range in it has no step", axis, axis) end
+  local first, last = position_of(axis, n, range[1], true), position_of(axis, n, range[2], true)
+  if (last - first) * step < 0 then
+    errors.fail("index %d: steps of %d do not lead from %d to %d", axis, step, range[1], range[2])
+  end
+  return prim.sequence(first - 1, step, (last - first) // step + 1, "int64")
+end
+
+--- t[i] and t[{ {a, b}, {}, k }]: an integer takes one position and drops the axis, {a, b} is a range with both ends in,
+--- {a, b, step} every step-th of it (backwards if the step is below 0), {a} one position that keeps its axis, {} the whole
+--- axis; negative positions count from the end.  t[mask] with a bool tensor takes what is true in it.
 function array.__getitem(t, key)
   if core.kind(key) and key.dtype == "bool" then return selection.boolean_mask(t, key, 1) end
   local shape = t.shape
   local index = key
-  if math.type(key) == "integer" then
+  local alone = math.type(key) == "integer"
+  if alone then
     index = {key}
   elseif type(key) ~= "table" or getmetatable(key) ~= nil then
     errors.fail(
@@ -266,45 +331,27 @@ function array.__getitem(t, key)
   if #index > #shape then
     errors.fail("%d indices for a tensor of rank %d, shape %s", #index, #shape, core.shape_text(t))
   end
-  local starts, size, dropped = {}, {}, {}
+  local starts, size, dropped, stepped = {}, {}, {}, {}
   for axis, n in ipairs(shape) do
     local entry = index[axis]
-    local function position(p)
-      if math.type(p) ~= "integer" then
-        errors.fail("index %d: an integer or a range {first, last} expected, got %s", axis, errors.show(p))
-      end
-      if not n and p < 0 then return p end -- from the end, wherever it will be
-      local at = p < 0 and n + p + 1 or p
-      if at == 0 or at < 0 or (n and at > n) then
-        errors.fail("index %d is outside axis %d of length %s (positions count from 1)", p, axis, n or "?")
-      end
-      return at
-    end
     if entry == nil or (type(entry) == "table" and #entry == 0) then
       starts[axis], size[axis] = 1, n or -1
-    elseif type(entry) == "table" then
-      if #entry ~= 2 then errors.fail("index %d: a range is {first, last}, got %d entries", axis, #entry) end
-      if n and entry[1] == n + 1 and entry[2] == n then -- the empty range behind the end
-        starts[axis], size[axis] = 1, 0
-      else
-        local first = position(entry[1])
-        local last = entry[2] == first - 1 and entry[2] or position(entry[2])
-        local to_the_end = not n and first > 0 and last == -1
-        if not n and not to_the_end and (first < 0) ~= (last < 0) then
-          errors.fail("index %d: axis %d has an unknown length: a range in it begins and ends at positions from the same side",
-            axis, axis)
-        end
-        if last < first - 1 and not to_the_end then
-          errors.fail("index %d: the range {%d, %d} ends before it begins", axis, entry[1], entry[2])
-        end
-        starts[axis], size[axis] = first, to_the_end and -1 or last - first + 1
-      end
-    else
-      starts[axis], size[axis] = position(entry), 1
+    elseif type(entry) ~= "table" then
+      starts[axis], size[axis] = position_of(axis, n, entry, not alone), 1
       dropped[#dropped + 1] = axis
+    elseif #entry == 1 then
+      starts[axis], size[axis] = position_of(axis, n, entry[1], true), 1
+    elseif #entry == 2 then
+      starts[axis], size[axis] = range_of(axis, n, entry)
+    elseif #entry == 3 then
+      starts[axis], size[axis] = 1, n or -1
+      stepped[#stepped + 1] = {axis, steps_of(axis, n, entry)}
+    else
+      errors.fail("index %d: a range is {first, last} or {first, last, step}, got %d entries", axis, #entry)
     end
   end
   local part = prim.slice(t, starts, size)
+  for _, step in ipairs(stepped) do part = prim.take(part, step[2], step[1]) end
   return #dropped > 0 and prim.squeeze(part, dropped) or part
 end
 

@@ -74,6 +74,13 @@ local function each_metric(c, f)
   end
 end
 
+--- True if compile was given any metric.
+function compiled.has_metrics(c)
+  local has = false
+  for _, structure in ipairs{c.metrics or {}, c.weighted_metrics or {}} do map(structure, function() has = true end) end
+  return has
+end
+
 --- Checked, but not laid out: names are resolved, so that a misspelt one is an error here.
 ---@param o table # loss, loss_weights, metrics, weighted_metrics as given to compile
 function compiled.new(model, o)
@@ -214,22 +221,25 @@ function compiled.names_of_metric(metric, name, prefix)
   return names
 end
 
---- The compiled metrics as objects, once the targets are known.
-function compiled.resolve(model, c, y, y_pred)
+--- The compiled metrics as objects, and their names.  Words need the targets: without y this is nil where one is among them.
+function compiled.resolve(c, y, y_pred)
   if c.resolved then return c.resolved end
-  local layout = compiled.layout(model, c, y_pred)
+  local layout = c.layout
+  if not layout then return nil end
   local entries = entries_of(layout, loss_names(layout))
-  local ys, preds = compiled.targets(layout, "the metrics", y), tree.flatten(y_pred)
   for _, entry in ipairs(entries) do
     if type(entry.metric) == "string" then
-      local target = ys[entry.output]
+      if y == nil then return nil end
+      local target = compiled.targets(layout, "the metrics", y)[entry.output]
       if not target then
         errors.fail("the metric '%s' of output '%s' needs targets: y has none for it", entry.metric, layout.outputs.names[entry.output])
       end
-      local kind = kind_of_targets(target, preds[entry.output])
+      local kind = kind_of_targets(target, tree.flatten(y_pred)[entry.output])
       entry.metric = require "kl.metrics"[accuracies[kind]]{name = entry.metric}
       entry.list[entry.index] = entry.metric
     end
+  end
+  for _, entry in ipairs(entries) do
     c.names_of[entry.metric], c.prefix_of[entry.metric] = entry.name, entry.prefix
     entry.list, entry.index = nil, nil
   end
