@@ -178,7 +178,9 @@ static kl_status reap(const process *p, kl_process_result *result) {
 static kl_status run(process *p, const char *const *argv, const char *input, size_t size, kl_process_result *result) {
   KL_TRY(open_pipes(p));
   int error = start(p, argv);
-  result->missing = error == ENOENT || error == ENOTDIR;
+  /* Of a name, EACCES may be that of a folder in PATH, and is reported only when it was found in no other. */
+  bool denied = error == EACCES && strchr(argv[0], '/') == NULL;
+  result->missing = error == ENOENT || error == ENOTDIR || denied;
   if (error != 0) {
     return result->missing ? KL_OK : fail(p, "cannot be run", error);
   }
