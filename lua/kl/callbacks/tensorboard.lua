@@ -81,8 +81,8 @@ end
 --- known to count the same; nil otherwise.
 function TensorBoard:_start_step(run)
   local from = self._from
-  if not from or from.epoch == 0 and from.batch > 0 then return nil end -- a model that goes on, nobody says from which epoch
-  if from.epoch == 0 or run == "train" and self.schedule.unit == "epochs" then return from.epoch end
+  if not from or from.epoch == 0 and from.batch > 0 and not from.known then return nil end -- a model that goes on, nobody says from where
+  if from.epoch == 0 and from.batch == 0 or run == "train" and self.schedule.unit == "epochs" then return from.epoch end
   return math.max(from.epoch, from.batch + 1) -- steps of batches and of epochs in one run: nothing that stays valid is dropped
 end
 
@@ -138,22 +138,34 @@ end
 
 function TensorBoard:on_train_begin()
   self.training, self._from = true, nil
-  self._fit_batches = 0
+  self._fit_batches = self:resumes() and self._kept.fit_batches or 0
   if self.schedule.unit == "minutes" then self.schedule:begin() end
   self._graph_due = self.write_graph and self._graph_of ~= self.model -- once: readers keep one graph of a run
 end
 
 function TensorBoard:on_epoch_begin(epoch)
   if not self._from then -- the first of this fit: everything that restores a model has done so
-    local model = self.model
-    local done = epoch > 1 and epoch - 1 or model._epochs_trained
-    self._from = {epoch = done, shift = done - (epoch - 1), batch = math.max(iterations_of(model) or 0, self._batches[model] or 0)}
+    local model, kept = self.model, self:resumes() and self._kept or nil
+    if kept then self._batches[model] = kept.batches end
+    local done = kept and epoch - 1 + kept.shift or epoch > 1 and epoch - 1 or model._epochs_trained
+    self._from = {epoch = done, shift = done - (epoch - 1), batch = math.max(iterations_of(model) or 0, self._batches[model] or 0),
+      known = kept ~= nil}
     self._batches[model] = self._from.batch
     self.schedule:align(self._from.batch)
     self:_writer("train") -- a folder that cannot be written is known before the first step
     self:_write_graph()
   end
   self._epoch_clock, self._epoch_batches = core.clock(), self._fit_batches
+end
+
+--- Where its curves stand: a run that takes it up goes on with them.
+function TensorBoard:get_state()
+  return {shift = self._from.shift, batches = self._batches[self.model], fit_batches = self._fit_batches}
+end
+
+function TensorBoard:set_state(state)
+  TensorBoard.super.set_state(self, state)
+  self._kept = state
 end
 
 function TensorBoard:_end_default()

@@ -157,7 +157,7 @@ function stage.redraw(ds, drawn)
     local self, given = entry.stage, drawn[i]
     local into = entry.owner and entry.owner.keeps.keys or keys
     into[self] = given
-    if not self.repeats_order then self.generator:set_state{given.key, given.count + 1} end
+    self.generator:set_state{given.key, given.count + (self.repeats_order and 0 or 1)}
   end
   return stage.context(keys)
 end

@@ -214,20 +214,11 @@ function compiled.names_of_metric(metric, name, prefix)
   return names
 end
 
---- The compiled metrics as objects, once the targets are known.
-function compiled.resolve(model, c, y, y_pred)
-  if c.resolved then return c.resolved end
-  local layout = compiled.layout(model, c, y_pred)
-  local entries = entries_of(layout, loss_names(layout))
-  local ys, preds = compiled.targets(layout, "the metrics", y), tree.flatten(y_pred)
+-- Makes the entries final; those that are words yet become the class that class_of(entry) names.
+local function settle(c, entries, class_of)
   for _, entry in ipairs(entries) do
     if type(entry.metric) == "string" then
-      local target = ys[entry.output]
-      if not target then
-        errors.fail("the metric '%s' of output '%s' needs targets: y has none for it", entry.metric, layout.outputs.names[entry.output])
-      end
-      local kind = kind_of_targets(target, preds[entry.output])
-      entry.metric = require "kl.metrics"[accuracies[kind]]{name = entry.metric}
+      entry.metric = require "kl.metrics"[class_of(entry)]{name = entry.metric}
       entry.list[entry.index] = entry.metric
     end
     c.names_of[entry.metric], c.prefix_of[entry.metric] = entry.name, entry.prefix
@@ -235,6 +226,41 @@ function compiled.resolve(model, c, y, y_pred)
   end
   c.resolved = entries
   return entries
+end
+
+--- What the first step has found out about outputs and targets, as plain values.
+---@return table
+function compiled.get_state(c)
+  local state = {tracks_loss = c.tracks_loss}
+  if not c.resolved then return state end
+  state.outputs, state.classes = c.layout.outputs.like, {}
+  for i, entry in ipairs(c.resolved) do state.classes[i] = getmetatable(entry.metric).__name end
+  return state
+end
+
+--- Finds out the same from such a state, before the first step.
+function compiled.set_state(model, c, state)
+  c.tracks_loss = c.tracks_loss or state.tracks_loss
+  if c.resolved or not state.outputs then return end
+  local layout = c.layout or compiled.lay_out(model, c, state.outputs)
+  local entries = entries_of(layout, loss_names(layout))
+  for i, entry in ipairs(entries) do entry.number = i end
+  settle(c, entries, function(entry) return state.classes[entry.number] end)
+end
+
+--- The compiled metrics as objects, once the targets are known.
+function compiled.resolve(model, c, y, y_pred)
+  if c.resolved then return c.resolved end
+  local layout = compiled.layout(model, c, y_pred)
+  local entries = entries_of(layout, loss_names(layout))
+  local ys, preds = compiled.targets(layout, "the metrics", y), tree.flatten(y_pred)
+  return settle(c, entries, function(entry)
+    local target = ys[entry.output]
+    if not target then
+      errors.fail("the metric '%s' of output '%s' needs targets: y has none for it", entry.metric, layout.outputs.names[entry.output])
+    end
+    return accuracies[kind_of_targets(target, preds[entry.output])]
+  end)
 end
 
 --- Loss objects, once the targets are known.
