@@ -246,7 +246,10 @@ end
 
 function cases.frozen()
   local model, given = cases.arrays()
-  return model, given, {{on_epoch_begin = function(_, epoch) model.layers[2].trainable = epoch ~= 2 and model.layers[2].trainable end}}
+  return model, given, {{on_epoch_begin = function(_, epoch)
+    model.layers[2].trainable = epoch ~= 2 and model.layers[2].trainable
+    model.optimizer.learning_rate = model.optimizer.learning_rate:item() * 0.8
+  end}}
 end
 
 -- Runs

@@ -19,12 +19,13 @@ local params = args.params{"backup_dir", {"save_freq"}, {"double_checkpoint", fa
 
 --- Saves after every epoch, every `save_freq` steps, or as `every` says, when all callbacks are done with that step or epoch; a fit
 --- that finds a backup goes on from there, also in the middle of an epoch, and ends with the bits of a run that never stopped:
---- weights, optimizer, History (with the earlier epochs), logs, the callbacks' own states.  See Callback:get_state for those of one's
---- own; a model, layer, metric or an object that gives batches may have get_state and set_state too.  The model must be built.
+--- weights, optimizer, History (with the earlier epochs), logs, the callbacks' own states.  See Callback for what one's own must
+--- have for that; a model, layer, metric or an object that gives batches may have get_state and set_state too.  The model must be
+--- built.
 ---
---- backup_dir: a folder, for latest.weights.h5; or a name that ends in .weights.h5, for that file; each fit of a script needs one of
---- its own.  It is removed when training has finished or was stopped, unless delete_checkpoint is false; after an error or an interruption it stays.  double_checkpoint keeps
---- the backup before the last one too, for the case that the last cannot be read.
+--- backup_dir: a folder, for latest.weights.h5; or a name that ends in .weights.h5, for that file.  Each fit of a script needs one
+--- of its own.  It is removed when training has finished or was stopped, unless delete_checkpoint is false; after an error or an
+--- interruption it stays.  double_checkpoint keeps the backup before the last one too, for the case that the last cannot be read.
 ---@param given table # backup_dir, save_freq = "epoch", double_checkpoint = false, delete_checkpoint = true, every
 function BackupAndRestore:init(given)
   local what = getmetatable(self).__name
