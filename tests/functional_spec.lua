@@ -200,6 +200,16 @@ describe("a functional model", function()
     raises(function() local _ = kl.Model:extend("S")().inputs end, "has no inputs: it is not functional")
   end)
 
+  it("has its own ends and their shapes, also where it is called in another graph", function()
+    local a, b = kl.Input{2, name = "a"}, kl.Input{false, 4, name = "b"}
+    local model = Model{inputs = {a = a, b = {b}}, outputs = {layers.Dense{3}(a)}}
+    assert.same({a = {false, 2}, b = {{false, false, 4}}}, model.input_shape)
+    assert.same({false, 3}, model.output_shape)
+    model{a = kl.Input{2}, b = {kl.Input{5, 4}}}
+    assert.is_true(model.input.a == a and model.output[1] == model.outputs[1])
+    raises(function() local _ = kl.Model:extend("S")().output_shape end, "has no output_shape: it is not functional")
+  end)
+
   it("refuses graphs that do not connect, and layers of one name", function()
     local a, b = kl.Input{2, name = "a"}, kl.Input{2, name = "b"}
     local function two() return layers.Dense{2, name = "same"} end
@@ -279,6 +289,21 @@ describe("while a graph is built", function()
 end)
 
 describe("layers of one's own", function()
+  it("number the weights that they give no name", function()
+    local Linear = kl.Layer:extend("Linear")
+    function Linear:build(shape)
+      self.w = self:add_weight{shape = {shape[#shape], 2}}
+      self.scale = self:add_weight{name = "scale", initializer = "ones"}
+      self.b = self:add_weight{shape = {2}, initializer = "zeros"}
+    end
+    function Linear:call(x) return kl.matmul(x, self.w) * self.scale + self.b end
+    local layer = Linear{name = "line"}
+    layer(kl.ones{1, 3})
+    local paths = {}
+    for i, w in ipairs(layer.weights) do paths[i] = w.path end
+    assert.same({"line/variable", "line/scale", "line/variable_1"}, paths)
+  end)
+
   local x = kl.tensor{{1.0, 2.0}}
 
   it("may ignore the options of a call, or take any", function()

@@ -254,6 +254,12 @@ describe("clone_model", function()
     assert.equal(Own, getmetatable(Own:from_config(own:get_config())).class)
     local seq = kl.Sequential{kl.Input{3}, L.BatchNormalization{axis = 2}, L.Dense{1}, name = "s"}
     seq.trainable = false
+    local Known = kl.Layer:extend("Known")
+    function Known:call(v) return v + 1 end
+    local config = kl.Sequential{kl.Input{2}, Known{}}:get_config()
+    raises(function() kl.Sequential:from_config(config) end, "the class 'Known' .*is not known: pass it in custom_objects")
+    assert.equal(Known, getmetatable(kl.Sequential:from_config(config, {custom_objects = {Known = Known}}).layers[1]).class)
+    raises(function() kl.Sequential:from_config(config, {custom = {}}) end, "from_config: unknown option 'custom'")
     local again = kl.Sequential:from_config(seq:get_config())
     assert.same({"s", 6, 0}, {again.name, #again.weights, #again.trainable_weights})
     raises(function() kl.models.model_from_json("{}") end, "the text holds no model")

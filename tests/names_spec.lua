@@ -51,3 +51,64 @@ describe("the table kl", function()
     for _, name in ipairs{"losses", "metrics", "data", "callbacks", "utils", "summary", "matmul"} do assert.equal(kl[name], found[name]) end
   end)
 end)
+
+local function worst_error(a, b) return a - b end
+local module = {}
+function module.errorSum(a, b) return a - b end
+function module:method_mean() return self end
+module.table_mean, module["by key"] = function(a) return a end, function(a) return a + 1 end
+module.assigned = function(a) return a end
+module["text_key"] = function(a) return a end
+local function made(k) return function(a) return a * k end end
+function a_global_metric(a) return a end -- luacheck: ignore 111
+_G.another_global = made(1) -- luacheck: ignore 122
+local anonymous = {(function(a) return a end), (function(a) return a end)}
+local loaded = load("local x = 1\n\nlocal function from_text(a)\n  return a\nend\nreturn from_text")()
+
+describe("the name of a function", function()
+  local held = made(2)
+  for _, case in ipairs{
+    {worst_error, "worst_error"}, {module.errorSum, "error_sum"}, {module.method_mean, "method_mean"}, {module.assigned, "assigned"},
+    {module.text_key, "text_key"}, {a_global_metric, "a_global_metric"}, {_G.another_global, "another_global"}, -- luacheck: ignore 113
+    {loaded, "from_text"}, {module.table_mean, nil}, {anonymous[1], nil}, {print, "print"},
+    {load("return function(a) return a end", "=prompt")(), nil}, {load("return function(a) return a end", "@/no/such/file")(), nil},
+  } do
+    it("is " .. tostring(case[2]), function() assert.equal(case[2], names.of_function(case[1])) end)
+  end
+
+  it("is that of the variable that holds it, where it was not defined by one; the outermost", function()
+    local top_five = held
+    local function ask(metric) return names.of_function(metric) end
+    assert.equal("top_five", ask(top_five))
+    assert.equal("top_five", ask(held)) -- known by now
+    assert.equal("given", (function(given) return (names.of_function(given)) end)(made(3)))
+  end)
+end)
+
+describe("a function given to compile", function()
+  local kl = require "kl"
+  local x = kl.ones{2, 1}
+  local function compiled(options)
+    local model = kl.Sequential{kl.Input{1}, kl.layers.Identity{}}
+    model:compile(options)
+    return model
+  end
+  local function meanError(a, b) return kl.mean(kl.abs(a - b), -1) end
+
+  it("as a metric has its name in the logs, or is called metric", function()
+    local model = compiled{loss = "mse", metrics = {meanError, function(a, b) return kl.mean(a - b, -1) end,
+      function(a, b) return kl.mean(b - a, -1) end, kl.losses.mean_squared_error}, weighted_metrics = {meanError}}
+    assert.same({loss = 0, mean_error = 0, metric = 0, metric_1 = 0, mean_squared_error = 0, weighted_mean_error = 0},
+      model:evaluate{x, x, verbose = 0})
+    assert.same({loss = 0, metric = 0}, compiled{loss = "mse", metrics = function(a, b) return kl.mean(a - b, -1) end}
+      :evaluate{x, x, verbose = 0})
+  end)
+
+  it("as a loss has it in messages", function()
+    for name, loss in pairs{mean_error = meanError, loss = {function(a, b) return kl.mean(a - b, -1) end}} do
+      local ok, message = pcall(function() compiled{loss = loss}:evaluate{x, kl.ones{2, 3}, verbose = 0} end)
+      assert.is_false(ok)
+      assert.matches(": " .. name .. ": y_true of shape", message)
+    end
+  end)
+end)

@@ -41,6 +41,25 @@ describe("Sequential", function()
     end
   end)
 
+  it("whose first layer is a graph with one input is built at once, and has its own ends where it is no part of a graph", function()
+    local base = Sequential{kl.Input{2, dtype = "float64"}, layers.Dense{3}}
+    local model = Sequential{base, layers.Dense{1}}
+    assert.is_true(model.built)
+    assert.same({{false, 2}, {false, 1}, "float64"}, {model.input_shape, model.output_shape, model.input.dtype})
+    near(model(x), model.layers[2](base(x)):totable(), "the model")
+    assert.is_true(kl.Model{inputs = model.input, outputs = model.output}.layers[2] == base)
+    local outer = kl.Input{2}
+    local called = model(outer)
+    assert.is_true(model.output == called and model.input == outer)
+    model:pop()
+    assert.same({false, 3}, model.output_shape)
+    model:pop()
+    raises(function() return model.input_shape end, "model 'sequential.*' has no input_shape: it is not functional, or not built yet")
+    model:add(layers.Dense{4})
+    assert.is_false(model.built)
+    assert.same({2, 4}, model(x).shape)
+  end)
+
   it("is named after its class, and takes its layers as a list too", function()
     assert.matches("^sequential[_%d]*$", Sequential{}.name)
     assert.equal("mine", Sequential{{layers.Dense{1}}, name = "mine"}.name)

@@ -10,14 +10,14 @@ local call_stack = {}
 -- Calls within calls: far more than nested models need or data asks for, far less than Lua's stack holds.
 local DEEPEST = 1000
 
-local stacks = setmetatable({}, {__mode = "k"}) -- {n = how many run, frames...}
+local stacks = setmetatable({}, {__mode = "k"}) -- {n = how many run, subjects = words of call_stack.about, frames...}
 local running = coroutine.running
 
 local function own_stack()
   local thread = running()
   local stack = stacks[thread]
   if not stack then
-    stack = {n = 0}
+    stack = {n = 0, subjects = {}}
     stacks[thread] = stack
   end
   return stack
@@ -96,13 +96,13 @@ function call_stack.fail_too_deep(layer)
   core.fail(("layers are nested too deep: %s, is %d deep"):format(what, stack.n))
 end
 
-local subject = "" -- what an error outside of layers is about
-local subject_end = setmetatable({}, {__close = function() subject = "" end})
+local subject_end = setmetatable({}, {__close = function() table.remove(own_stack().subjects) end})
 
---- Until what it returns is closed, errors outside of layers end in these words: local _ <close> = call_stack.about(words).
+--- Until what it returns is closed, errors outside of layers end in these words, in front of those of the calls around:
+--- local _ <close> = call_stack.about(words).
 ---@param words string # " (in the loss of output 'a')"
 function call_stack.about(words)
-  subject = words
+  table.insert(own_stack().subjects, words)
   return subject_end
 end
 
@@ -110,13 +110,18 @@ end
 core.set_error_context(function()
   local stack = own_stack()
   local top = stack[stack.n]
-  if not top then return subject end
+  if not top then
+    local words = {}
+    for i = #stack.subjects, 1, -1 do words[#words + 1] = stack.subjects[i] end
+    return table.concat(words)
+  end
   local path = call_stack.path()
   if stack.n > 16 then
     local function name(i) return stack[i].layer.name end
     path = ("%s/%s/.../%s/%s"):format(name(1), name(2), name(stack.n - 1), name(stack.n))
   end
-  return (" (in layer '%s', a %s)"):format(path, getmetatable(top.layer).__name)
+  local name = getmetatable(top.layer).__name
+  return (" (in layer '%s', %s %s)"):format(path, name:find("^[AEIOU]") and "an" or "a", name)
 end)
 
 return call_stack

@@ -12,6 +12,17 @@ local errors = require "kl.errors"
 local weight_params = args.params{{"name"}, {"shape", {}}, {"initializer"}, {"dtype"}, {"trainable", true},
   {"regularizer"}, {"constraint"}}
 
+--- "variable", "variable_1", ...: what a weight without a name is called in its layer.
+local function free_name(layer)
+  local taken, name, n = {}, "variable", 0
+  for _, w in ipairs(layer._weights) do taken[w.name] = true end
+  while taken[name] do
+    n = n + 1
+    name = "variable_" .. n
+  end
+  return name
+end
+
 --- Gives the class its weights.
 return function(Layer)
   --- A new variable of this layer.
@@ -33,7 +44,7 @@ return function(Layer)
     local dtype = o.dtype or self.compute_dtype
     local initializers = require "kl.initializers"
     local initializer = initializers.get(o.initializer or (dtype:find("float") and "glorot_uniform" or "zeros"))
-    local name = o.name or "variable"
+    local name = o.name or free_name(self)
     local scope <close> = self:_scope()
     local value = core.outside(initializer, shape, dtype, call_stack.path(true) .. "/" .. name)
     local regularizer = o.regularizer and require "kl.regularizers".get(o.regularizer)

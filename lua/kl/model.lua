@@ -9,6 +9,7 @@ local class = require "kl.class"
 local errors = require "kl.errors"
 local functional = require "kl.functional"
 local names = require "kl.names"
+local tree = require "kl.tree"
 
 ---@class kl.Model: kl.Layer
 local Model = Layer:extend("Model")
@@ -77,6 +78,19 @@ end
 
 function Model.get:inputs() return graph_of(self, "inputs").inputs end
 function Model.get:outputs() return graph_of(self, "outputs").outputs end
+
+--- Of a functional model its own ends, wherever it is called; of another what Layer says.
+function Model.get:input() return self._graph and self._graph.inputs or Layer.get.input(self) end
+function Model.get:output() return self._graph and self._graph.outputs or Layer.get.output(self) end
+
+local function shapes_of(ends)
+  local shapes = tree.map(function(t) return t.shape end, ends)
+  return not tree.is_leaf(ends) and #ends == 1 and shapes[1] or shapes -- of a list of one, the one, as in Keras
+end
+
+--- Shapes in the structure of the inputs or outputs, with the batch axis; unknown axes are false.
+function Model.get:input_shape() return shapes_of(graph_of(self, "input_shape").inputs) end
+function Model.get:output_shape() return shapes_of(graph_of(self, "output_shape").outputs) end
 function Model.get:input_names() return graph_of(self, "input names"):input_names() end
 function Model.get:output_names()
   if self._graph then return self._graph:output_names() end
@@ -105,8 +119,8 @@ function Model:get_layer(given)
   return layer
 end
 
-function Model:call(inputs, options)
-  if self._graph then return self._graph:run(inputs, options) end
+function Model:call(inputs)
+  if self._graph then return self._graph:run(inputs) end
   errors.fail("model '%s' (a %s) defines no call and has no inputs and outputs", self.name, getmetatable(self).__name)
 end
 
@@ -147,12 +161,17 @@ function Model:get_config()
   return require "kl.saving.model_config".object(self).config
 end
 
+local config_params = args.params{{"custom_objects"}}
+
 --- A model from what get_config gave: kl.Sequential:from_config(config), kl.Model:from_config(config), MyModel:from_config(config).
-function Model:from_config(config)
+---@param options? table # custom_objects = {Name = class}
+function Model:from_config(config, options)
   local cls = class.is_class(self) and self or class.of(self)
   if type(config) ~= "table" then errors.fail("from_config: a config expected, got %s", errors.show(config)) end
-  if config.layers == nil then return Layer.from_config(cls, config) end
-  return require "kl.saving.model_config".from_config(cls, config)
+  local make = config.layers == nil and Layer.from_config or require "kl.saving.model_config".from_config
+  local o = args.read("from_config", config_params, options)
+  if o.custom_objects == nil then return make(cls, config) end
+  return require "kl.saving.serialize".with_custom_objects(o.custom_objects, make, cls, config)
 end
 
 --- The model without its weights as JSON; kl.models.model_from_json makes it again.

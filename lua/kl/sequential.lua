@@ -14,6 +14,7 @@ function Sequential.__setup(object, ...)
   Model.__setup(object, ...)
   rawset(object, "_stack", {})
   rawset(object, "_input", false)
+  rawset(object, "_brought", false)
 end
 
 --- kl.Sequential{kl.Input{784}, layers.Dense{10}, name = "mine"}: the array part is the layers; a list as its first entry is
@@ -80,10 +81,26 @@ function Sequential:pop()
   return layer
 end
 
+--- Called in another graph it is a layer there, and its ends are those of the call; else they are its own.
+function Sequential.get:input() return (self._calls[1] and Layer or Model).get.input(self) end
+function Sequential.get:output() return (self._calls[1] and Layer or Model).get.output(self) end
+
+--- The input that a first layer brings along which is itself a graph with one input; nil if it is none.
+local function input_of(first)
+  local graph = first and first._graph
+  if not graph or #graph.input_leaves ~= 1 then return nil end
+  return require "kl.layers.input_layer"{batch_shape = graph.input_shapes[1], dtype = graph.input_dtypes[1]}
+end
+
 --- As soon as the input's shape is known the stack is a functional graph.
 function Sequential:_rebuild()
   self._graph = false
   self.built = false
+  if self._brought and self._stack[1] ~= self._brought then self._input, self._brought = false, false end
+  if not self._input then
+    self._input = input_of(self._stack[1]) or false
+    rawset(self, "_brought", self._input and self._stack[1])
+  end
   if not self._input or #self._stack == 0 then return end
   local scope <close> = self:_scope()
   local t = self._input.output
@@ -112,8 +129,8 @@ rawset(Sequential, "build", function(self, shape)
   end
 end)
 
-function Sequential:call(inputs, options)
-  if self._graph then return self._graph:run(inputs, options) end
+function Sequential:call(inputs)
+  if self._graph then return self._graph:run(inputs) end
   local x = inputs
   for _, layer in ipairs(self._stack) do x = layer(x) end
   return x

@@ -93,17 +93,17 @@ function tree.pack(like, leaves)
   end, like)
 end
 
---- A description of the form: "*", "[*, *]", "{a: *, b: *}".
+--- A description of the form: "*", "[*, *]", "{a: *, b: *}"; or with what describe(leaf) says in place of "*".
 ---@return string
-function tree.form(structure)
-  if is_leaf(structure) then return "*" end
+function tree.form(structure, describe)
+  if is_leaf(structure) then return describe and describe(structure) or "*" end
   local parts = {}
   local names = tree.names(structure)
   if names then
-    for i, name in ipairs(names) do parts[i] = name .. ": " .. tree.form(structure[name]) end
+    for i, name in ipairs(names) do parts[i] = name .. ": " .. tree.form(structure[name], describe) end
     return "{" .. table.concat(parts, ", ") .. "}"
   end
-  for i = 1, #structure do parts[i] = tree.form(structure[i]) end
+  for i = 1, #structure do parts[i] = tree.form(structure[i], describe) end
   return "[" .. table.concat(parts, ", ") .. "]"
 end
 

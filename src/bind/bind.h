@@ -81,7 +81,7 @@ void kl_bind_new_weak_table(lua_State *L, const char *mode);
 
 void kl_bind_open_state(lua_State *L);
 
-/* tensor.c */
+/* handle.c */
 
 /* What is at an index, found by its metatable. */
 typedef enum kl_bind_kind { KL_BIND_OTHER, KL_BIND_TENSOR, KL_BIND_RECORDED, KL_BIND_VARIABLE } kl_bind_kind;
@@ -137,8 +137,19 @@ bool kl_bind_read_input(lua_State *L, int index, kl_bind_input *in);
 /* Second phase: a new reference.  Raises nothing; table errors are in the message slot. */
 kl_status kl_bind_make_input(lua_State *L, const kl_bind_input *in, kl_tensor **out);
 
+void kl_bind_set_variable_meta(const void *meta);
+void kl_bind_open_handle(lua_State *L, int core);
+
+/* nested.c */
+
 /* A tensor from nested tables, of the given dtype or (dtype < 0) of the one its numbers suggest. */
 kl_status kl_bind_tensor_from_table(lua_State *L, int index, int dtype, kl_tensor **out);
+
+/* A tensor with values as nested tables of numbers or booleans, and its element i, in C order.  [-0, +1] */
+void kl_bind_push_nested(lua_State *L, const kl_tensor *t);
+void kl_bind_push_element(lua_State *L, const kl_tensor *t, int64_t i);
+
+/* tensor.c */
 
 /* A shape as a Lua list (unknown axes are false), and a list or bare integer as a shape.  [-0, +1] and [-0, +0] */
 void kl_bind_push_shape(lua_State *L, const kl_shape *shape);
@@ -150,10 +161,10 @@ void kl_bind_new_properties(lua_State *L);
 bool kl_bind_push_property(lua_State *L, int properties, const kl_tensor *t);
 
 void kl_bind_open_tensor(lua_State *L, int core);
-void kl_bind_set_variable_meta(const void *meta);
 
 /* op.c */
 void kl_bind_open_ops(lua_State *L, int core);
+void kl_bind_open_op_info(lua_State *L, int core); /* op_info.c */
 
 /* A node's op with its attributes on the Lua values in the list at `inputs`; pushes the list of results.  [-0, +1] */
 int kl_bind_apply_node(lua_State *L, const kl_node *node, int inputs);
@@ -170,9 +181,11 @@ bool kl_bind_push_variable_by_id(lua_State *L, uint64_t id);
 
 void kl_bind_open_variable(lua_State *L, int core);
 
-/* tape.c */
-int kl_bind_gradient(lua_State *L); /* core.gradient: what it calls belongs to the backward phase */
+/* tape.c, gradient.c, custom_gradient.c */
+int kl_bind_gradient(lua_State *L); /* tape:_gradient: what it calls belongs to the backward phase */
 void kl_bind_open_tape(lua_State *L, int core);
+void kl_bind_open_gradient(lua_State *L, int core);
+void kl_bind_open_custom_gradient(lua_State *L, int core);
 
 /* random.c */
 void kl_bind_open_random(lua_State *L, int core);
@@ -188,10 +201,11 @@ void kl_bind_open_record(lua_State *L, int core);
 void kl_bind_open_guard(lua_State *L, int core);
 void kl_bind_open_finite_watch(lua_State *L, int core);
 
-/* step.c */
+/* step.c, replay.c */
 int kl_bind_call_step(lua_State *L);
 int kl_bind_capture_step(lua_State *L);
 void kl_bind_open_step(lua_State *L, int core);
+void kl_bind_open_replay(lua_State *L, int core);
 
 /* Whether tables still hold what they held (watch.c). */
 void kl_bind_open_watch(lua_State *L, int core);

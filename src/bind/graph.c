@@ -2,7 +2,7 @@
  *
  * A symbolic tensor's userdata carries, as its user value, the table of where it came from: a bare op and its inputs,
  * or a layer's call and its inputs.  The collector can follow these, so a graph lives as long as someone holds one of
- * its ends.  lua/kl/functional.lua walks them; attributes of bare ops stay in the C node. */
+ * its ends.  lua/kl/functional walks them; attributes of bare ops stay in the C node. */
 #include "bind/bind.h"
 #include "grad/tape.h"
 #include "op/apply.h"

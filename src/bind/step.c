@@ -8,9 +8,8 @@
 
 #include "bind/bind.h"
 #include "bind/plans.h"
+#include "bind/step.h"
 #include "graph/plan.h"
-#include "graph/replay.h"
-#include "graph/trace.h"
 #include "op/journal.h"
 #include "op/profile.h"
 
@@ -28,17 +27,13 @@ static bool is_eager(void) {
   return eager != 0;
 }
 
-/* Inside a step a function is part of it; under a tape that is recording already it runs at once, so that the tape sees
- * values. */
-static bool may_record(void) {
+bool kl_bind_may_record(void) {
   const kl_context *c = kl_context_now;
   return c->recorder == NULL && c->watchers == NULL && !(c->journal != NULL && c->journal->immediate) && !is_eager();
 }
 
-/* Calls visit for every tensor handle in the value on top of the stack, through tables.  [-0, +0] */
-typedef void visitor(lua_State *L, kl_bind_handle *handle, void *context);
-
-static void walk(lua_State *L, int depth, visitor *visit, void *context) {
+/* Visits the handles in the value on top of the stack.  [-0, +0] */
+static void walk(lua_State *L, int depth, kl_bind_visitor *visit, void *context) {
   kl_bind_kind kind = kl_bind_kind_of(L, -1);
   if (kind == KL_BIND_TENSOR || kind == KL_BIND_RECORDED) {
     visit(L, lua_touserdata(L, -1), context);
@@ -50,7 +45,7 @@ static void walk(lua_State *L, int depth, visitor *visit, void *context) {
   }
 }
 
-static void walk_all(lua_State *L, int first, int last, visitor *visit, void *context) {
+void kl_bind_walk_handles(lua_State *L, int first, int last, kl_bind_visitor *visit, void *context) {
   for (int i = first; i <= last; i++) {
     lua_pushvalue(L, i);
     walk(L, 0, visit, context);
@@ -81,7 +76,6 @@ static void collect(lua_State *L, kl_bind_handle *handle, void *context) {
   }
 }
 
-/* A handle that leaves the step owns its tensor. */
 static void promote(lua_State *L, kl_bind_handle *handle, void *context) {
   (void)context;
   kl_bind_promote(L, -1);
@@ -90,15 +84,17 @@ static void promote(lua_State *L, kl_bind_handle *handle, void *context) {
   }
 }
 
-/* The end of a step that returned: results are at [first, top]. */
-static kl_status finish(lua_State *L, kl_trace *trace, int first) {
+void kl_bind_promote_handles(lua_State *L, int first, int last) { kl_bind_walk_handles(L, first, last, promote, NULL); }
+
+/* The end of a step that returned: results are all that is on the stack. */
+static kl_status finish(lua_State *L, kl_trace *trace) {
   int last = lua_gettop(L);
   results r = {0, NULL};
-  walk_all(L, first, last, collect, &r);
+  kl_bind_walk_handles(L, 1, last, collect, &r);
   int kept = (int)kl_trace_kept_count(trace);
   kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(r.n + kept + 1), 0);
   r = (results){0, list};
-  walk_all(L, first, last, collect, &r);
+  kl_bind_walk_handles(L, 1, last, collect, &r);
   for (int i = 0; i < kept; i++) {
     list[r.n++] = kl_trace_kept(trace, i);
   }
@@ -108,7 +104,7 @@ static kl_status finish(lua_State *L, kl_trace *trace, int first) {
   }
   lua_settop(L, last);
   if (status == KL_OK) {
-    walk_all(L, first, last, promote, NULL);
+    kl_bind_promote_handles(L, 1, last);
   }
   return status;
 }
@@ -122,21 +118,25 @@ static void give_back(kl_trace *trace) {
   }
 }
 
-/* The trace whose step is being ended; the end runs in protected mode, so that a Lua without memory leaves no trace
- * behind. */
+void kl_bind_fail_step(kl_trace *trace) {
+  kl_trace_fail(trace);
+  give_back(trace);
+}
+
+/* The trace whose step is being ended, and how. */
 static kl_trace *ending;
+static kl_bind_step_end *ending_by;
 
-static int protected_finish(lua_State *L) { return finish(L, ending, 1) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
+static int protected_end(lua_State *L) { return ending_by(L, ending) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
 
-/* Calls `f` on the values at [first, top], which it replaces by its results, and gives the trace back; `function` is
- * the index of the step's.  A status of Lua's.  *known: the plan that ran knows its sources. */
-static int end_step(lua_State *L, kl_trace *trace, int first, int function, lua_CFunction f, bool *known) {
+int kl_bind_end_step(lua_State *L, kl_trace *trace, int first, int function, kl_bind_step_end *end, bool *known) {
   int status = LUA_ERRMEM;
   uint64_t plans_made = kl_plan_get_stats().misses;
   if (lua_checkstack(L, 4)) {
-    lua_pushcfunction(L, f);
+    lua_pushcfunction(L, protected_end);
     lua_insert(L, first);
     ending = trace;
+    ending_by = end;
     status = lua_pcall(L, lua_gettop(L) - first, LUA_MULTRET, 0);
   } else {
     lua_settop(L, first);
@@ -153,7 +153,7 @@ static int end_step(lua_State *L, kl_trace *trace, int first, int function, lua_
   return status;
 }
 
-static kl_trace *begin_step(lua_State *L, const void *function) {
+kl_trace *kl_bind_begin_step(lua_State *L, const void *function) {
   kl_trace *trace = spare;
   spare = NULL;
   if (trace == NULL && kl_trace_new(&trace) != KL_OK) {
@@ -168,12 +168,12 @@ int kl_bind_call_step(lua_State *L) {
   luaL_checktype(L, 2, LUA_TFUNCTION);
   kl_bind_enter(L);
   int nargs = lua_gettop(L) - 2;
-  bool recorded = may_record();
+  bool recorded = kl_bind_may_record();
   kl_profile_span span = kl_profile_begin_step();
   lua_pushvalue(L, 2);
   lua_insert(L, 2); /* handler, function, function, arguments */
   uint64_t shapes = recorded ? kl_bind_begin_sources(L, 3) : 0;
-  kl_trace *trace = recorded ? begin_step(L, lua_topointer(L, 2)) : NULL;
+  kl_trace *trace = recorded ? kl_bind_begin_step(L, lua_topointer(L, 2)) : NULL;
   int status = lua_pcall(L, nargs, LUA_MULTRET, 1);
   if (recorded) {
     kl_bind_end_sources();
@@ -183,9 +183,8 @@ int kl_bind_call_step(lua_State *L) {
     kl_trace_end(trace);
     bool known = false;
     if (status != LUA_OK) {
-      kl_trace_fail(trace);
-      give_back(trace);
-    } else if (end_step(L, trace, 3, 2, protected_finish, &known) != LUA_OK) {
+      kl_bind_fail_step(trace);
+    } else if (kl_bind_end_step(L, trace, 3, 2, finish, &known) != LUA_OK) {
       kl_profile_end_step(&span, KL_SPAN_RECORDED);
       return lua_error(L);
     }
@@ -195,170 +194,6 @@ int kl_bind_call_step(lua_State *L) {
   lua_pushboolean(L, status == LUA_OK);
   lua_replace(L, 2);
   return lua_gettop(L) - 1;
-}
-
-/* core.capture_step(handler, f, tensors, ...): calls f(...) as call_step does and captures it for replays; `tensors` is
- * the list of the tensors among its arguments.  -> true, replay, list of the tensors in the results, results; or false,
- * error. */
-#define REPLAY_TYPE "kl.replay"
-
-static int gc_replay(lua_State *L) {
-  kl_replay **slot = lua_touserdata(L, 1);
-  kl_replay *replay = *slot;
-  *slot = NULL;
-  kl_replay_release(replay);
-  return 0;
-}
-
-typedef struct capture {
-  int n;
-  kl_tensor **list; /* NULL while they are counted */
-  int table;        /* stack index of the list of handles */
-} capture;
-
-static void collect_all(lua_State *L, kl_bind_handle *handle, void *context) {
-  capture *c = context;
-  if (handle->t == NULL) {
-    kl_bind_error(L, "a step returned a tensor that was closed or freed");
-  }
-  if (c->list != NULL) {
-    c->list[c->n] = handle->t;
-    lua_pushvalue(L, -1);
-    lua_rawseti(L, c->table, c->n + 1);
-  }
-  c->n++;
-}
-
-/* A list of tensors as a box of borrowed pointers on the stack.  [-0, +1] */
-static kl_tensor **read_tensors(lua_State *L, int index, int *n) {
-  *n = (int)lua_rawlen(L, index);
-  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(*n + 1), 0);
-  for (int i = 0; i < *n; i++) {
-    lua_rawgeti(L, index, i + 1);
-    list[i] = kl_bind_check_tensor(L, -1);
-    lua_pop(L, 1);
-  }
-  return list;
-}
-
-/* Results are at [6, top]; 3: the list of arguments, 4: the replay, 5: the list of handles. */
-static kl_status finish_capture(lua_State *L, kl_trace *trace) {
-  int last = lua_gettop(L), nargs;
-  capture c = {0, NULL, 5};
-  walk_all(L, 6, last, collect_all, &c);
-  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(2 * c.n + 1), 0); /* and their logits */
-  c = (capture){0, list, 5};
-  walk_all(L, 6, last, collect_all, &c);
-  int linked = c.n;
-  for (int i = 0; i < c.n; i++) {
-    if (list[i]->storage == NULL && list[i]->logits != NULL) {
-      list[linked++] = list[i]->logits;
-    }
-  }
-  kl_tensor **args = read_tensors(L, 3, &nargs);
-  kl_replay **slot = lua_touserdata(L, 4);
-  kl_status status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, slot);
-  if (kl_bind_retry(L, status)) {
-    status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, slot);
-  }
-  lua_settop(L, last);
-  if (status == KL_OK) {
-    walk_all(L, 6, last, promote, NULL);
-  }
-  return status;
-}
-
-static int protected_capture(lua_State *L) {
-  return finish_capture(L, ending) == KL_OK ? lua_gettop(L) : kl_bind_raise(L);
-}
-
-int kl_bind_capture_step(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
-  luaL_checktype(L, 2, LUA_TFUNCTION);
-  luaL_checktype(L, 3, LUA_TTABLE);
-  kl_bind_enter(L);
-  if (!may_record()) {
-    return kl_bind_error(L, "a step cannot be captured inside another step or under a tape");
-  }
-  kl_replay **slot = lua_newuserdatauv(L, sizeof *slot, 0);
-  *slot = NULL;
-  luaL_setmetatable(L, REPLAY_TYPE);
-  lua_insert(L, 4);
-  lua_newtable(L);
-  lua_insert(L, 5);
-  lua_pushvalue(L, 2);
-  lua_insert(L, 6);
-  kl_profile_span span = kl_profile_begin_step();
-  kl_trace *trace = begin_step(L, lua_topointer(L, 2));
-  kl_trace_refuse_reads(trace);
-  kl_bind_capture_sources(); /* a recording to be replayed is new by definition */
-  int status = lua_pcall(L, lua_gettop(L) - 6, LUA_MULTRET, 1);
-  kl_bind_end_sources();
-  kl_bind_enter(L);
-  kl_trace_end(trace);
-  if (status != LUA_OK) {
-    kl_trace_fail(trace);
-    give_back(trace);
-    kl_profile_end_step(&span, KL_SPAN_RECORDED);
-    lua_pushboolean(L, false);
-    lua_insert(L, -2);
-    return 2;
-  }
-  bool known;
-  status = end_step(L, trace, 1, 2, protected_capture, &known);
-  kl_profile_end_step(&span, KL_SPAN_RECORDED);
-  if (status != LUA_OK) {
-    return lua_error(L);
-  }
-  lua_pushboolean(L, true);
-  lua_replace(L, 3); /* true, replay, handles, results */
-  return lua_gettop(L) - 2;
-}
-
-/* replay:run(tensors) -> list of results, or nil if the tensors do not fit. */
-static int run_replay(lua_State *L) {
-  kl_replay *replay = *(kl_replay **)luaL_checkudata(L, 1, REPLAY_TYPE);
-  int nargs;
-  kl_bind_enter(L);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  kl_tensor **args = read_tensors(L, 2, &nargs);
-  if (!kl_replay_fits(replay, nargs, args)) {
-    return 0;
-  }
-  int n = kl_replay_result_count(replay);
-  kl_tensor **out = lua_newuserdatauv(L, sizeof *out * (size_t)(kl_replay_room(replay) + 1), 0);
-  lua_createtable(L, n, 0);
-  int table = lua_gettop(L);
-  luaL_checkstack(L, n + 4, "results of a step");
-  for (int i = 0; i < n; i++) {
-    kl_bind_new_tensor(L);
-  }
-  kl_profile_span span = kl_profile_begin_step();
-  kl_status status = kl_replay_run(replay, args, out);
-  if (kl_bind_retry(L, status)) {
-    status = kl_replay_run(replay, args, out);
-  }
-  kl_profile_end_step(&span, KL_SPAN_REPLAYED);
-  if (status != KL_OK) {
-    return kl_bind_raise(L);
-  }
-  for (int i = 0; i < n; i++) {
-    ((kl_bind_handle *)lua_touserdata(L, table + 1 + i))->t = out[i];
-  }
-  for (int i = n; i > 0; i--) {
-    lua_rawseti(L, table, i);
-  }
-  for (int i = 0; i < n; i++) {
-    kl_bind_add_debt(L, out[i]);
-  }
-  return 1;
-}
-
-/* core.may_capture(): a step would be recorded if it began now. */
-static int may_capture(lua_State *L) {
-  kl_bind_enter(L);
-  lua_pushboolean(L, may_record());
-  return 1;
 }
 
 /* t:keep(): this tensor outlives the step that is being recorded; gives the tensor. */
@@ -400,18 +235,6 @@ static void open_box(lua_State *L) {
 void kl_bind_open_step(lua_State *L, int core) {
   lua_pushcfunction(L, kl_bind_call_step);
   lua_setfield(L, core, "call_step");
-  lua_pushcfunction(L, kl_bind_capture_step);
-  lua_setfield(L, core, "capture_step");
-  lua_pushcfunction(L, may_capture);
-  lua_setfield(L, core, "may_capture");
-  luaL_newmetatable(L, REPLAY_TYPE);
-  lua_pushcfunction(L, gc_replay);
-  lua_setfield(L, -2, "__gc");
-  lua_newtable(L);
-  lua_pushcfunction(L, run_replay);
-  lua_setfield(L, -2, "run");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
   kl_bind_open_plans(L, core);
   lua_pushcfunction(L, forget);
   lua_setfield(L, core, "forget_plans");

@@ -1,4 +1,4 @@
-/* What a plan is made of, for plan.c, which makes and runs them, and cache.c, which keeps them. */
+/* What a plan is made of, for plan.c, which makes them, plan_run.c, which runs them, and cache.c, which keeps them. */
 #ifndef KL_GRAPH_PLANNED_H
 #define KL_GRAPH_PLANNED_H
 

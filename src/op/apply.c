@@ -6,144 +6,10 @@
 #include <string.h>
 
 #include "device/device.h"
+#include "op/arguments.h"
 #include "op/finite_watch.h"
 #include "op/profile.h"
 #include "op/record.h"
-
-kl_context kl_context_main;
-kl_context *kl_context_now = &kl_context_main;
-
-/* The inputs of one pass: `t` as they enter the op, `owned` a bit per reference that the door made itself. */
-typedef struct arguments {
-  int n;
-  uint64_t owned;
-  kl_tensor *t[KL_MAX_INPUTS];
-  kl_spec spec[KL_MAX_INPUTS]; /* a weak scalar's dtype is the type it will be converted to */
-} arguments;
-
-static void release_arguments(arguments *a) {
-  for (int i = 0; a->owned != 0; i++, a->owned >>= 1) {
-    if (a->owned & 1) {
-      kl_tensor_release(a->t[i]);
-    }
-  }
-}
-
-static kl_status cast_argument(arguments *a, int i, kl_dtype dtype) {
-  kl_tensor *t = a->t[i];
-  if (t->weak != KL_STRONG) {
-    if (t->weak == KL_WEAK_FLOAT && !kl_dtype_is_float(dtype) && dtype != KL_BOOL) {
-      return kl_fail(KL_EDTYPE, "a float (%g) where a tensor of %s is expected", t->scalar.number,
-                     kl_dtype_name(dtype));
-    }
-    int64_t cell;
-    if (!kl_dtype_store(dtype, t->weak == KL_WEAK_FLOAT, t->scalar.integer, t->scalar.number, &cell)) {
-      return kl_fail(KL_EVALUE, "the number %lld does not fit in %s", (long long)t->scalar.integer,
-                     kl_dtype_name(dtype));
-    }
-    a->spec[i].dtype = dtype;
-    return KL_OK;
-  }
-  if (t->dtype == dtype) {
-    return KL_OK;
-  }
-  kl_attr attr = {.n = 1, .given = 1, .v = {dtype}};
-  kl_tensor *converted;
-  KL_TRY(kl_apply1(&kl_op_cast, 1, &t, &attr, &converted));
-  if (a->owned >> i & 1) {
-    kl_tensor_release(a->t[i]);
-  }
-  a->t[i] = converted;
-  a->owned |= (uint64_t)1 << i;
-  a->spec[i].dtype = dtype;
-  return KL_OK;
-}
-
-/* Keras's result type of inputs [first, n). */
-static kl_dtype common_dtype(const arguments *a, int first) {
-  bool strong = false;
-  kl_dtype dtype = KL_BOOL;
-  kl_weak weak = KL_STRONG;
-  for (int i = first; i < a->n; i++) {
-    const kl_tensor *t = a->t[i];
-    if (t->weak == KL_STRONG) {
-      dtype = strong ? kl_dtype_promote(dtype, (kl_dtype)t->dtype) : (kl_dtype)t->dtype;
-      strong = true;
-    } else if (t->weak > weak) {
-      weak = (kl_weak)t->weak;
-    }
-  }
-  if (strong) {
-    return kl_dtype_promote_weak(dtype, weak);
-  }
-  if (weak == KL_WEAK_FLOAT) {
-    return KL_FLOAT32;
-  }
-  for (int i = first; i < a->n; i++) {
-    int64_t value = a->t[i]->scalar.integer;
-    if (value < INT32_MIN || value > INT32_MAX) {
-      return KL_INT64;
-    }
-  }
-  return KL_INT32;
-}
-
-static kl_status convert_types(const kl_op *op, arguments *a) {
-  kl_dtype dtype = KL_BOOL;
-  int first = 0;
-  switch (op->types) {
-    case KL_TYPES_ANY:
-      for (int i = 0; i < a->n; i++) {
-        if (a->t[i]->weak != KL_STRONG) {
-          kl_dtype like = i > 0 && a->t[0]->weak == KL_STRONG ? (kl_dtype)a->t[0]->dtype : common_dtype(a, i);
-          KL_TRY(cast_argument(a, i, like));
-        }
-      }
-      return KL_OK;
-    case KL_TYPES_WIDE:
-      for (int i = 0; i < a->n; i++) {
-        if (a->t[i]->weak != KL_STRONG) {
-          KL_TRY(cast_argument(a, i, a->t[i]->weak == KL_WEAK_INT ? KL_INT64 : KL_FLOAT64));
-        }
-      }
-      return KL_OK;
-    case KL_TYPES_BOOL:
-      break;
-    case KL_TYPES_WHERE:
-      KL_TRY(cast_argument(a, 0, KL_BOOL));
-      first = 1;
-      dtype = common_dtype(a, 1);
-      break;
-    case KL_TYPES_FLOAT:
-      dtype = common_dtype(a, 0);
-      if (!kl_dtype_is_float(dtype)) {
-        dtype = KL_FLOAT32;
-      }
-      break;
-    case KL_TYPES_PROMOTE:
-      dtype = common_dtype(a, 0);
-      break;
-  }
-  if (dtype == KL_BOOL && op->flags & KL_NO_BOOL) {
-    return kl_fail(KL_EDTYPE, "not defined for bool: cast the tensor first, for example to \"int32\"");
-  }
-  for (int i = first; i < a->n; i++) {
-    KL_TRY(cast_argument(a, i, dtype));
-  }
-  return KL_OK;
-}
-
-static kl_status broadcast_inputs(const arguments *a, kl_shape *joined) {
-  *joined = a->spec[0].shape;
-  for (int i = 1; i < a->n; i++) {
-    if (KL_UNLIKELY(!kl_shape_broadcast(joined, &a->spec[i].shape, joined))) {
-      char x[KL_SHAPE_TEXT], y[KL_SHAPE_TEXT];
-      return kl_fail(KL_ESHAPE, "shapes do not broadcast: %s and %s", kl_shape_text(joined, x),
-                     kl_shape_text(&a->spec[i].shape, y));
-    }
-  }
-  return KL_OK;
-}
 
 /* An input as the kernel sees it: with the output's shape and stride 0 where it is repeated, for elementwise ops. */
 static void make_view(const kl_tensor *t, const kl_spec *spec, const kl_shape *broadcast, int64_t *cell,
@@ -171,7 +37,7 @@ static void view_of(const kl_tensor *t, kl_view *view) {
   memcpy(view->strides, t->strides, sizeof(int64_t) * (size_t)t->shape.ndim);
 }
 
-static kl_status run_kernel(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout,
+static kl_status run_kernel(const kl_op *op, const kl_arguments *a, const kl_attr *attrs, int nout,
                             kl_tensor *const *out) {
   kl_view in_views[KL_MAX_INPUTS];
   kl_view out_views[KL_MAX_OUTPUTS];
@@ -193,7 +59,7 @@ static kl_status run_kernel(const kl_op *op, const arguments *a, const kl_attr *
   return kl_device_default()->run((int)op->id, &call);
 }
 
-static kl_status run_view(const kl_op *op, const arguments *a, const kl_attr *attrs, const kl_spec *specs,
+static kl_status run_view(const kl_op *op, const kl_arguments *a, const kl_attr *attrs, const kl_spec *specs,
                           kl_tensor **out) {
   kl_tensor *t = a->t[0];
   kl_tensor *copy;
@@ -213,7 +79,7 @@ static kl_status run_view(const kl_op *op, const arguments *a, const kl_attr *at
 }
 
 /* Makes the outputs of an immediate op. */
-static kl_status run_now(const kl_op *op, arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
+static kl_status run_now(const kl_op *op, kl_arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
                          kl_tensor **out) {
   for (int i = 0; i < a->n; i++) {
     if (KL_UNLIKELY(!kl_tensor_has_value(a->t[i]))) {
@@ -244,7 +110,7 @@ static kl_status run_now(const kl_op *op, arguments *a, const kl_attr *attrs, in
   return status;
 }
 
-static kl_node *new_node(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs) {
+static kl_node *new_node(const kl_op *op, const kl_arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs) {
   kl_node *node = kl_node_new(op, kl_op_attr_count(op), attrs, a->n, a->t, nout);
   if (node != NULL) {
     node->source = kl_context_now->source;
@@ -259,7 +125,7 @@ static kl_node *new_node(const kl_op *op, const arguments *a, const kl_attr *att
 }
 
 /* A node whose outputs have no value: of a functional graph, or for the recorder. */
-static kl_status defer(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
+static kl_status defer(const kl_op *op, const kl_arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
                        kl_recorder *recorder, kl_tensor **out) {
   for (int i = 0; i < nout && recorder != NULL; i++) { /* as making the outputs would */
     KL_TRY(kl_shape_check_size("kl", &specs[i].shape, kl_dtype_size(specs[i].dtype)));
@@ -293,22 +159,9 @@ static kl_status defer(const kl_op *op, const arguments *a, const kl_attr *attrs
   return status;
 }
 
-bool kl_watcher_sees(kl_watcher *w, int nin, kl_tensor *const *in, kl_status *status) {
-  bool seen = false;
-  for (int i = 0; i < nin && *status == KL_OK; i++) {
-    if (in[i]->flags & KL_TENSOR_TRAINABLE && w->autowatch) {
-      *status = w->watch(w, in[i]->id);
-      seen = true;
-    } else if (!seen && in[i]->weak == KL_STRONG) {
-      seen = w->watches(w, in[i]->id);
-    }
-  }
-  return seen;
-}
-
 /* A node that keeps what the gradient reads and forgets the rest. */
-static kl_node *new_tape_node(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout, const kl_spec *specs,
-                              kl_tensor *const *out) {
+static kl_node *new_tape_node(const kl_op *op, const kl_arguments *a, const kl_attr *attrs, int nout,
+                              const kl_spec *specs, kl_tensor *const *out) {
   kl_node *node = new_node(op, a, attrs, nout, specs);
   if (node == NULL) {
     return NULL;
@@ -328,7 +181,7 @@ static kl_node *new_tape_node(const kl_op *op, const arguments *a, const kl_attr
 }
 
 /* Shows the op to every recording tape. */
-static kl_status show_to_tapes(const kl_op *op, const arguments *a, const kl_attr *attrs, int nout,
+static kl_status show_to_tapes(const kl_op *op, const kl_arguments *a, const kl_attr *attrs, int nout,
                                const kl_spec *specs, kl_tensor *const *out) {
   kl_node *node = NULL;
   kl_status status = KL_OK;
@@ -349,8 +202,8 @@ static kl_status show_to_tapes(const kl_op *op, const arguments *a, const kl_att
 }
 
 /* Everything but the bookkeeping of references; *nout counts hidden results too. */
-static kl_status pass(const kl_op *op, arguments *a, const kl_attr *attrs, kl_tensor **out, int *count) {
-  KL_TRY(convert_types(op, a));
+static kl_status pass(const kl_op *op, kl_arguments *a, const kl_attr *attrs, kl_tensor **out, int *count) {
+  KL_TRY(kl_arguments_convert(a, op));
   kl_spec specs[KL_MAX_OUTPUTS];
   kl_attr filled[KL_MAX_ATTRS];
   int nattrs = kl_op_attr_count(op);
@@ -359,7 +212,7 @@ static kl_status pass(const kl_op *op, arguments *a, const kl_attr *attrs, kl_te
   }
   int nout = op->outputs + op->hidden;
   if (op->flags & KL_ELEMENTWISE) {
-    KL_TRY(broadcast_inputs(a, &specs[0].shape));
+    KL_TRY(kl_arguments_broadcast(a, &specs[0].shape));
     specs[0].dtype = op->flags & KL_OUT_BOOL ? KL_BOOL : a->spec[a->n - 1].dtype;
     for (int i = 1; i < nout; i++) {
       specs[i] = specs[0];
@@ -416,7 +269,7 @@ static kl_status apply_all(const kl_op *op, int nin, kl_tensor *const *in, const
   if (nin > KL_MAX_INPUTS) {
     return kl_fail(KL_EVALUE, "kl.%s: %d inputs, at most %d are possible", op->name, nin, KL_MAX_INPUTS);
   }
-  arguments a;
+  kl_arguments a;
   a.n = nin;
   a.owned = 0;
   for (int i = 0; i < nin; i++) {
@@ -424,7 +277,7 @@ static kl_status apply_all(const kl_op *op, int nin, kl_tensor *const *in, const
     a.spec[i] = kl_tensor_spec(in[i]);
   }
   kl_status status = pass(op, &a, attrs, out, count);
-  release_arguments(&a);
+  kl_arguments_release(&a);
   return KL_LIKELY(status == KL_OK) ? KL_OK : name_the_op(op, status);
 }
 
@@ -457,16 +310,16 @@ kl_status kl_apply_all(const kl_node *node, kl_tensor *const *in, kl_tensor **ou
 }
 
 kl_status kl_apply_into(const kl_op *op, int nin, kl_tensor *const *in, kl_tensor *out) {
-  arguments a = {.n = nin};
+  kl_arguments a = {.n = nin};
   for (int i = 0; i < nin; i++) {
     a.t[i] = in[i];
     a.spec[i] = kl_tensor_spec(in[i]);
   }
-  kl_status status = convert_types(op, &a);
+  kl_status status = kl_arguments_convert(&a, op);
   if (status == KL_OK) {
     status = run_kernel(op, &a, NULL, 1, &out);
   }
-  release_arguments(&a);
+  kl_arguments_release(&a);
   return status;
 }
 

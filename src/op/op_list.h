@@ -87,15 +87,19 @@ KL_OP(log_softmax)
 KL_OP(sparse_softmax_cross_entropy)
 KL_OP(subtract_one_hot)
 
-/* movement */
+/* reshape: other axes, the same elements in the same order */
 KL_VIEW_OP(reshape)
-KL_VIEW_OP(transpose)
 KL_VIEW_OP(expand_dims)
 KL_VIEW_OP(squeeze)
+
+/* view: the same elements by other strides */
+KL_VIEW_OP(transpose)
 KL_VIEW_OP(broadcast_to)
-KL_VIEW_OP(slice)
 KL_VIEW_OP(flip)
 KL_VIEW_OP(stop_gradient)
+
+/* movement: parts of tensors */
+KL_VIEW_OP(slice)
 KL_OP(slice_update)
 KL_OP(concatenate)
 KL_OP(pad)

@@ -130,6 +130,18 @@ static void new_line(printer *p, int count, int indent) {
   put(p, "%*s", indent, "");
 }
 
+/* What stands behind the comma before the next position of an axis: a blank, or the beginning of a line. */
+static void next_position(printer *p, int axis, int indent) {
+  int ndim = p->t->shape.ndim;
+  if (axis < ndim - 1) {
+    new_line(p, ndim - 1 - axis, indent + 1);
+  } else if (p->column + 1 + p->width > LINE_WIDTH) {
+    new_line(p, 1, indent + 1);
+  } else {
+    put(p, " ");
+  }
+}
+
 static void put_axis(printer *p, int axis, int indent) {
   int ndim = p->t->shape.ndim;
   if (axis == ndim) {
@@ -142,25 +154,16 @@ static void put_axis(printer *p, int axis, int indent) {
   int64_t n = shown(p, axis);
   for (int64_t i = 0; i < n; i++) {
     p->index[axis] = position(p, axis, i);
+    if (i > 0) {
+      next_position(p, axis, indent);
+    }
     if (has_gap(p, axis) && i == EDGE) {
       put(p, "...,");
-      if (axis == ndim - 1) {
-        put(p, " ");
-      } else {
-        new_line(p, ndim - 1 - axis, indent + 1);
-      }
-    }
-    if (axis == ndim - 1 && p->column + p->width > LINE_WIDTH) {
-      new_line(p, 1, indent + 1);
+      next_position(p, axis, indent);
     }
     put_axis(p, axis + 1, indent + 1);
     if (i + 1 < n) {
       put(p, ",");
-      if (axis == ndim - 1) {
-        put(p, " ");
-      } else {
-        new_line(p, ndim - 1 - axis, indent + 1);
-      }
     }
   }
   put(p, "]");

@@ -56,11 +56,11 @@ end
 local stops = {
   {"on_train_begin", 1}, {"on_train_batch_end", 1}, {"on_train_batch_end", 4}, {"on_train_batch_end", 5}, {"on_train_batch_begin", 6},
   {"on_epoch_begin", 2}, {"on_epoch_end", 1}, {"on_test_batch_end", 2}, {"on_train_batch_end", 8}, {"on_train_end", 1},
-  {"on_train_batch_end", 13},
+  {"on_train_batch_end", 13}, {"on_epoch_end", 2},
 }
 
 -- Cases that are stopped at all of these, and not at every third.
-local every = {dataset = true, callbacks = true, frozen = true}
+local every = {dataset = true, callbacks = true, frozen = true, stops_in_an_epoch = true}
 
 describe("a run that is stopped and taken up again ends as one that was not:", function()
   for _, name in ipairs(names_of(resuming.cases)) do

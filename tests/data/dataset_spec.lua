@@ -34,8 +34,9 @@ describe("from_tensor_slices", function()
 
   for _, case in ipairs{
     {function() Dataset.from_tensor_slices() end, "at least one tensor expected"},
-    {function() Dataset.from_tensor_slices(ten, 5) end, "tensors expected, got integer 5"},
-    {function() Dataset.from_tensor_slices(ten, nil) end, "tensors expected, got nil"},
+    {function() Dataset.from_tensor_slices(ten, 5) end, "value 2 must be a tensor, got integer 5"},
+    {function() Dataset.from_tensor_slices(ten, nil) end, "value 2 must be a tensor, got nil"},
+    {function() Dataset.from_tensor_slices(ten, {a = {ten, 5}}) end, "value 2.a%[2%] must be a tensor, got integer 5"},
     {function() Dataset.from_tensor_slices(kl.tensor(1)) end, "a scalar has no rows"},
     {function() Dataset.from_tensor_slices(ten, kl.ones{3, 2}) end, "the tensors have different numbers of rows: 10 and 3"},
     {function() Dataset.from_tensor_slices{a = ten, b = kl.ones{3}} end, "different numbers of rows: 10 and 3"},

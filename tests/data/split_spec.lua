@@ -72,7 +72,7 @@ describe("split_dataset", function()
     {function() split(range(5), {left_size = 0.01}) end, "the left part would be empty"},
     {function() split(range(5):repeat_(), {left_size = 2}) end, "has no end"},
     {function() split(range(5), {left_sise = 2}) end, "did you mean 'left_size'"},
-    {function() split("x", {left_size = 2}) end, "tensors expected"},
+    {function() split("x", {left_size = 2}) end, "value 1 must be a tensor, got the string"},
   } do
     it("refuses: " .. case[2], function() raises(case[1], case[2]) end)
   end

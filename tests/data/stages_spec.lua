@@ -122,9 +122,9 @@ describe("a data set", function()
     {function() return range(3):padded_batch(3, {padded_shapes = {1}}):collect() end, "has 0 axes, 'padded_shapes' gives 1"},
     {function() return range(3):unbatch():collect() end, "unbatch: value 1 of element 1 is a scalar"},
     {function() return Dataset.from_generator(function() coroutine.yield(1) coroutine.yield(0.5) end):collect() end,
-      "at step 2 the generator gave other structures than at first: %* with int32 of 0 axes expected, got %* with float32 of 0 axes"},
+      "at step 2 the generator gave other structures than at first: int32 %(%) expected, got float32 %(%)"},
     {function() return Dataset.from_generator(function() coroutine.yield{a = 1} coroutine.yield{b = 1} end):collect() end,
-      "at step 2 the generator gave other structures than at first: {a: %*}.* expected, got {b: %*}"},
+      "at step 2 the generator gave other structures than at first: {a: int32 %(%)} expected, got {b: int32 %(%)}"},
     {function() return Dataset.from_generator(function() coroutine.yield(1) end, {cardinality = 3}):collect() end,
       "the generator ended at step 2, 3 elements were expected"},
     {function() return Dataset.from_generator(function() coroutine.yield(1) end, {output_count = 2}):collect() end,
@@ -132,7 +132,12 @@ describe("a data set", function()
     {function() return Dataset.from_generator(function() coroutine.yield(1) error("mine") end):collect() end,
       "mine %(in from_generator, element 2%)"},
     {function() return Dataset.from_generator(function() return 5 end):collect() end, "must return an iterator .* got integer 5"},
-    {function() return Dataset.from_generator(function() coroutine.yield(print) end):collect() end, "at step 1, value 1: tensors, numbers"},
+    {function() return Dataset.from_generator(function() coroutine.yield(1, nil, 2) end):collect() end,
+      "at step 1, value 2 of the generator is nil"},
+    {function() return Dataset.from_generator(function() coroutine.yield{{a = 1, b = {print}}} end):collect() end,
+      "at step 1, value 1 of the generator%[1%].b%[1%] must be a tensor, a number"},
+    {function() return Dataset.from_generator(function() coroutine.yield(print) end):collect() end,
+      "at step 1, value 1 of the generator must be a tensor, a number, a string"},
   } do
     it("refuses: " .. case[2], function()
       local ok, message = pcall(function()

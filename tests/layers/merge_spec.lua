@@ -15,6 +15,22 @@ describe("merging layers", function()
     it(("%s joins %d inputs"):format(case[1], #case[2]), function() near(layers[case[1]]{}(case[2]), case[3], case[1]) end)
   end
 
+  for _, case in ipairs(cases) do
+    it(("%s is a function too, by its name in lower case"):format(case[1]), function()
+      near(layers[case[1]:lower()](case[2]), case[3], case[1])
+    end)
+  end
+
+  it("take their options as functions too", function()
+    local joined = layers.concatenate({a, b}, {axis = 1, name = "below"})
+    near(joined, {{1, -2}, {3, 5}}, "along the first axis")
+    near(layers.dot({a, b}, {axes = 2}), {{-7}}, "dot")
+    local left, right = kl.Input{2}, kl.Input{2}
+    local model = kl.Model{inputs = {left, right}, outputs = layers.subtract({left, right}, {name = "difference"})}
+    assert.same({"difference"}, model.output_names)
+    raises(function() layers.average({a, b}, {axis = 1}) end, "Average: unknown option 'axis'")
+  end)
+
   it("inserts axes behind the batch where ranks differ", function()
     local wide = kl.tensor{{{1.0, 2.0}, {3.0, 4.0}}, {{5.0, 6.0}, {7.0, 8.0}}}
     near(layers.Add{}{wide, kl.tensor{{10.0, 20.0}, {30.0, 40.0}}}, {{{11, 22}, {13, 24}}, {{35, 46}, {37, 48}}}, "per sample")

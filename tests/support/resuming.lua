@@ -187,6 +187,16 @@ function cases.stops_early(folder)
     callbacks.EarlyStopping{monitor = "loss", mode = "max", patience = 2, restore_best_weights = true}}
 end
 
+function cases.stops_in_an_epoch(folder)
+  local model, given = cases.arrays()
+  return model, given, {{
+    on_train_batch_end = function() model.stop_training = model.stop_training or model.optimizer.iterations:item() == 7 end,
+    on_train_end = function(_, logs, reason)
+      kl.core.io.write_file(folder .. "/end.csv", reason .. kl.json.encode(logs))
+    end,
+  }}
+end
+
 -- Models
 
 local Twice = kl.Model:extend("Twice") -- lays its outputs out with the first batch, and has state in Lua

@@ -113,6 +113,8 @@ describe("compute_loss", function()
     raises(function() training.line(1):compute_loss{y_pred = x} end, "the model has a loss but the data has no targets %(y%)")
     raises(function() training.line(1):compute_loss{y = y, y_pred = {x, x}} end,
       "has other outputs %(%[%*, %*%]%) than when it was compiled: dense[_0-9]*; compile it again")
+    raises(function() training.line(1, {metrics = {"mae"}}):compute_metrics{x = x, y_pred = x} end,
+      "compute_metrics: the model has metrics but the data has no targets %(y%)")
     raises(function() training.watched():compute_loss{y = y, y_pred = x} end, "has no loss to compute: give compile a loss")
   end)
 end)

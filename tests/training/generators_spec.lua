@@ -40,9 +40,33 @@ describe("fit from a generator", function()
     assert.same({1, 2, 3, 1, 2, 3}, (seen(function() return coroutine.create(produce) end, {epochs = 2})))
   end)
 
+  it("takes a function that yields them itself, and begins it anew every epoch", function()
+    local closed = 0
+    local function produce()
+      local guard <close> = setmetatable({}, {__close = function() closed = closed + 1 end})
+      for i = 1, guard and 3 do coroutine.yield(training.column{i}, training.column{2 * i}) end
+    end
+    assert.same({1, 2, 3, 1, 2, 3}, (seen(produce, {epochs = 2})))
+    assert.same({1, 2, 3, 1}, (seen(produce, {epochs = 2, steps_per_epoch = 2})))
+    assert.equal(4, closed)
+  end)
+
   it("takes numbers in tables, structures and sample weights", function()
     local _, model = seen(function() return function() return {{1.0}, {2.0}}, {{3.0}, {4.0}}, {0.5, 0.25} end end, {steps_per_epoch = 1})
     assert.same({{{1.0, 2.0}, {3.0, 4.0}, {0.5, 0.25}}}, model.seen)
+  end)
+
+  it("takes false where an output has no targets, and one weight for all samples, as from a data set", function()
+    local input = kl.Input{1}
+    local model = kl.Model{inputs = input, outputs = {kl.layers.Identity{name = "one"}(input), kl.layers.Identity{name = "two"}(input)}}
+    model:compile{loss = {nil, "mse"}}
+    local x, zero = training.column{1, 3}, training.column{0, 0}
+    local function generate() coroutine.yield(x, {false, zero}, 0.5) end
+    assert.same({loss = 2.5}, model:evaluate{generate, verbose = 0})
+    local ds = kl.data.Dataset.from_tensor_slices(x):batch(2):map(function(a) return a, {false, a * 0}, 0.5 end)
+    assert.same({loss = 2.5}, model:evaluate{ds, verbose = 0})
+    raises(function() model:evaluate{ds:map(function(a) return a, {"none", a} end), verbose = 0} end,
+      "evaluate: y of the data set%[1%] must be a tensor, or a list or table of tensors, got the string \"none\"")
   end)
 
   it("evaluates and predicts from one, and validates with one", function()
@@ -89,19 +113,25 @@ describe("fit from a generator", function()
         if i == 3 then return {training.column{1}, training.column{2}} end
         return training.column{1}
       end, {steps_per_epoch = 4})
-    end, "fit: the generator gave x %[%*, %*%] .* at step 3, and x %* .* at first"},
+    end, "fit: at step 3 .* other structures than at first: x float32 %(%?, %?%) expected, got x %[float32 %(%?, %?%), float32"},
     {"that gives another dtype", function()
       local i = 0
       seen(function()
         i = i + 1
         return i == 2 and kl.tensor({{1}}, "int32") or training.column{1}
       end, {steps_per_epoch = 4})
-    end, "gave x %* %(int32 with 2 axes%) at step 2, and x %* %(float32 with 2 axes%) at first"},
+    end, "at step 2 .* than at first: x float32 %(%?, %?%) expected, got x int32 %(%?, %?%)"},
     {"that gives too many values", function() seen(function() return training.column{1}, 2, 3, 4 end, {steps_per_epoch = 1}) end,
       "gave 4 values at step 1"},
     {"that gives no tensor", function() seen(function() return "a" end, {steps_per_epoch = 1}) end,
-      "x of the generator at step 1 must be a tensor, .* got the string \"a\""},
-    {"that fails", function() seen(coroutine.create(function() error("no more disk") end)) end, "the generator failed: .*no more disk"},
+      "fit: at step 1, x of the generator must be a tensor, .* got the string \"a\""},
+    {"that fails", function() seen(coroutine.create(function() error("no more disk") end)) end,
+      "no more disk %(in the generator of fit, element 1%)"},
+    {"that fails in itself", function() seen(function()
+      coroutine.yield(training.column{1})
+      local function read() error("no more disk") end
+      read()
+    end) end, "no more disk %(in the generator of fit, element 2%).*stack:\n.*generators_spec.lua:%d+: in .*'read'"},
     {"with targets besides", function() training.watched():fit{counting(1), training.column{1}} end, "a generator yields its own targets"},
     {"with a split", function() training.watched():fit{counting(1), validation_split = 0.5} end, "validation_split needs arrays"},
     {"with class weights", function() training.watched():fit{counting(1), class_weight = {[0] = 1}} end,

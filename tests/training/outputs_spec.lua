@@ -285,6 +285,27 @@ describe("what goes wrong in a loss or metric of several outputs", function()
     local _, message = pcall(kl.matmul, y1, y1) -- and is over then
     assert.is_nil(message:find("the loss of", 1, true))
   end)
+
+  it("is said of a loss that computes another model's loss, in there and behind it", function()
+    local inner = model_of_two()
+    inner:compile{loss = {one = "mse", two = function(t) return kl.matmul(t, t) end}}
+    local teacher = model_of_two()
+    teacher:compile{loss = "mse"}
+    local function computes(model, after)
+      return function(t)
+        local value = model:compute_loss{y = {one = t, two = t}, y_pred = {t, t}}
+        return after and after(t) or value
+      end
+    end
+    refuses(function() evaluate{loss = {one = "mse", two = computes(inner)}} end,
+      "matmul: .*%(in the loss of output 'two'%) %(in the loss of output 'two'%)\n")
+    refuses(function() evaluate{loss = {one = computes(teacher, function(t) return kl.matmul(t, t) end), two = "mse"}} end,
+      "x %(2, 1%) %(in the loss of output 'one'%)\n")
+    local thread = coroutine.wrap(function() evaluate{loss = {one = "mse", two = function(t) return kl.matmul(t, t) end}} end)
+    pcall(thread)
+    local _, message = pcall(kl.matmul, y1, y1)
+    assert.is_nil(message:find("the loss of", 1, true))
+  end)
 end)
 
 describe("which values are better", function()

@@ -36,6 +36,35 @@ describe("an overridden train_step", function()
     assert.same(results[1], results[2])
   end)
 
+  it("may update the compiled metrics one by one, in the first step too", function()
+    local Each = kl.Model:extend("Each")
+    function Each:train_step(data)
+      local tape <close> = kl.GradientTape()
+      local y_pred = self(data[1], {training = true})
+      local loss = self:compute_loss{x = data[1], y = data[2], y_pred = y_pred}
+      self.optimizer:apply_gradients(tape:gradient(loss, self.trainable_weights), self.trainable_weights)
+      local results = {}
+      for _, m in ipairs(self.metrics) do
+        if m.name == "loss" then m:update_state(loss) else m:update_state(data[2], y_pred) end
+        results[m.name] = m:result()
+      end
+      return results
+    end
+    local function compiled() return {optimizer = kl.optimizers.SGD{learning_rate = 0.01}, loss = "mse", metrics = {"mae", "accuracy"}} end
+    local results = {}
+    for i, class in ipairs{kl.Model, Each} do
+      results[i] = line_of(class, 2.0, compiled()):fit{x, y, batch_size = 4, epochs = 3, verbose = 0}.history
+    end
+    assert.same(results[1], results[2])
+    assert.equal(3, #results[2].accuracy)
+    local inputs = kl.Input{1}
+    local two = Each{inputs = inputs, outputs = {kl.layers.Dense{1, name = "one"}(inputs), kl.layers.Dense{1, name = "two"}(inputs)}}
+    two:compile{loss = "mse", optimizer = "sgd"}
+    local ok, message = pcall(function() two:fit{x, {y, y}, verbose = 0} end)
+    assert.is_false(ok)
+    assert.matches("'values' must be one tensor, got a structure %[%*, %*%] %(for several outputs, model:compute_metrics", message)
+  end)
+
   it("may keep trackers of its own, which are reset each epoch where `metrics` lists them", function()
     local Tracked = kl.Model:extend("Tracked")
     local tracker, unlisted = kl.metrics.Mean{name = "seen"}, kl.metrics.Mean{name = "unlisted"}

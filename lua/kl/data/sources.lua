@@ -1,14 +1,17 @@
 -- Where elements come from: tensors in memory, counting, functions of the user's.
 local core = require "kl.core"
 local args = require "kl.args"
-local coroutines = require "kl.coroutines"
 local errors = require "kl.errors"
+local functions = require "kl.data.functions"
+local generators = require "kl.data.generators"
 local rows = require "kl.data.rows"
 local stage = require "kl.data.stage"
-local tree = require "kl.tree"
 local values = require "kl.data.values"
 
 local Dataset = stage.Dataset
+
+local slices_accept = {expected = "a tensor"}
+local elements_accept = {number = true, boolean = true, string = true, expected = "a tensor, a number, a string or a structure of these"}
 
 --- open() of items 1 to n.
 local function count_to(n)
@@ -34,13 +37,13 @@ function Dataset.from_tensor_slices(...)
   local slices, n, has_strings = {}, nil, false
   if select("#", ...) == 0 then errors.fail("from_tensor_slices: at least one tensor expected") end
   for i = 1, select("#", ...) do
-    slices[i] = values.map(function(leaf)
+    slices[i] = values.map(function(leaf, where)
       local t, length
       if values.is_strings(leaf) then
         t, length, has_strings = rows.strings("from_tensor_slices", leaf), #leaf, true
       else
-        t = values.tensor("from_tensor_slices", leaf)
-        if t.ndim == 0 then errors.fail("from_tensor_slices: a scalar has no rows") end
+        t = values.tensors(where, leaf, slices_accept)
+        if t.ndim == 0 then errors.fail("%s: a scalar has no rows", where) end
         length = t.shape[1]
       end
       if n and length ~= n then
@@ -48,7 +51,7 @@ function Dataset.from_tensor_slices(...)
       end
       n = length
       return t
-    end, (select(i, ...)), true)
+    end, (select(i, ...)), ("from_tensor_slices: value %d"):format(i), true)
   end
   if not n then errors.fail("from_tensor_slices: at least one tensor expected, got an empty structure") end
   local by_row = rows.of(slices)
@@ -62,12 +65,7 @@ function Dataset.from_tensors(...)
   local n = select("#", ...)
   if n == 0 then errors.fail("from_tensors: at least one value expected") end
   local element = {}
-  for i = 1, n do
-    element[i] = values.map(function(leaf)
-      if type(leaf) == "number" or type(leaf) == "boolean" then return core.tensor(leaf) end
-      return type(leaf) == "string" and leaf or values.tensor("from_tensors", leaf)
-    end, (select(i, ...)))
-  end
+  for i = 1, n do element[i] = values.tensors(("from_tensors: value %d"):format(i), (select(i, ...)), elements_accept) end
   return stage.new{text = "from_tensors", length = 1, open = count_to(1),
     fetch = function() return {table.unpack(element)} end}
 end
@@ -102,73 +100,6 @@ function Dataset.range(...)
     end}
 end
 
---- Values that a function of the user's gave: numbers and lists of numbers become tensors.
-local function to_tensors(what, given)
-  if core.kind(given) == "tensor" then return given end
-  if core.kind(given) == "variable" then return given.value end
-  if type(given) == "number" or type(given) == "boolean" then return core.tensor(given) end
-  if type(given) == "table" and getmetatable(given) == nil then
-    if values.is_array(given) then return core.tensor(given) end
-    local result = {}
-    for key, value in pairs(given) do result[key] = to_tensors(what, value) end
-    return result
-  end
-  if type(given) == "string" then return given end
-  errors.fail("%s: tensors, numbers, strings or structures of them expected, got %s", what, errors.show(given))
-end
-
---- "value 1: {a: float32 (?, ?), b: int32 ()}": all that elements of one generator have in common.
-local function signature(element)
-  local parts = {}
-  for k, value in ipairs(element) do
-    local leaves = {}
-    for i, leaf in ipairs(tree.flatten(value)) do
-      leaves[i] = core.kind(leaf) and ("%s of %d axes"):format(leaf.dtype, leaf.ndim) or "a string"
-    end
-    parts[k] = ("%s with %s"):format(tree.form(value), table.concat(leaves, ", "))
-  end
-  return table.concat(parts, "; ")
-end
-
-local function raise(message) error(message, 0) end
-
--- What a generator function gave: a function (with the state and the control value of a for loop), a coroutine, or, where it
--- yielded, itself.  Gives a function that gives the next element's values, and one that ends it.
-local function begin(f)
-  local body = coroutine.create(f)
-  local first = table.pack(coroutine.resume(body))
-  if not first[1] then raise(first[2]) end
-  if coroutine.status(body) == "suspended" then -- it yields its elements itself
-    local fresh, next_values = true, coroutines.iterate(body, raise)
-    return function()
-      if not fresh then return next_values() end
-      fresh = false
-      return table.unpack(first, 2, first.n)
-    end, function() coroutines.close(body) end
-  end
-  local iterate, state, control, closing = table.unpack(first, 2, 5)
-  if type(iterate) == "thread" then
-    return function()
-      if coroutine.status(iterate) == "dead" then return nil end
-      local given = table.pack(coroutine.resume(iterate))
-      if not given[1] then raise(given[2]) end
-      if coroutine.status(iterate) == "dead" and given.n == 1 then return nil end
-      return table.unpack(given, 2, given.n)
-    end, function() coroutines.close(iterate) end
-  end
-  if iterate == nil then return function() end end -- a body that yielded nothing
-  local meta = type(iterate) ~= "function" and getmetatable(iterate)
-  if type(iterate) ~= "function" and not (type(meta) == "table" and meta.__call) then
-    errors.fail("from_generator: the function must return an iterator (a function or a coroutine), or yield elements, got %s",
-      errors.show(iterate))
-  end
-  return function()
-    local given = table.pack(iterate(state, control))
-    control = given[1]
-    return table.unpack(given, 1, given.n)
-  end, closing ~= nil and function() local _ <close> = closing end or nil
-end
-
 local generator_params = args.params{{"cardinality"}, {"output_count"}}
 
 --- Elements from a function of the user's.  f() is called at the begin of each pass and returns what a for loop takes: a function
@@ -185,24 +116,9 @@ function Dataset.from_generator(f, options)
   local o = args.read("from_generator", generator_params, options)
   if o.cardinality ~= nil then args.check("from_generator: 'cardinality'", o.cardinality, "integer", 0) end
   if o.output_count ~= nil then args.check("from_generator: 'output_count'", o.output_count, "integer", 1) end
-  local first -- the signature, of all passes
-  local function check(element, n, step)
-    if n ~= (o.output_count or n) then
-      errors.fail("from_generator: at step %d the generator gave %d values, 'output_count' is %d", step, n, o.output_count)
-    end
-    for k = 1, n do
-      if element[k] == nil then errors.fail("from_generator: at step %d value %d is nil", step, k) end
-      element[k] = to_tensors(("from_generator: at step %d, value %d"):format(step, k), element[k])
-    end
-    local now = signature(element)
-    first = first or now
-    if now ~= first then
-      errors.fail("from_generator: at step %d the generator gave other structures than at first: %s expected, got %s", step, first, now)
-    end
-    return element
-  end
+  local read = generators.reader("from_generator", elements_accept)
   local length = o.cardinality or stage.UNKNOWN
-  return stage.new{text = "from_generator", length = length, fetch = function(element) return element end, open = function(ctx)
+  return stage.new{text = "from_generator", length = length, fetch = functions.same, open = function(ctx)
     local step, next_values, ended = 0, nil, false
     local function finish()
       local close = ctx.closers[finish]
@@ -214,7 +130,11 @@ function Dataset.from_generator(f, options)
       if step == length then return finish() end
       if not next_values then
         local close
-        next_values, close = stage.call("from_generator", 1, begin, f)
+        next_values, close = stage.call("from_generator", 1, generators.begin, f)
+        if not next_values then
+          errors.fail("from_generator: the function must return an iterator (a function or a coroutine), or yield elements, got %s",
+            errors.show(close[1]))
+        end
         ctx.closers[finish] = close
       end
       local given = table.pack(stage.call("from_generator", step + 1, next_values))
@@ -226,9 +146,10 @@ function Dataset.from_generator(f, options)
         return nil
       end
       step = step + 1
-      local n = given.n
-      given.n = nil
-      return check(given, n, step)
+      if given.n ~= (o.output_count or given.n) then
+        errors.fail("from_generator: at step %d the generator gave %d values, 'output_count' is %d", step, given.n, o.output_count)
+      end
+      return read(given, step)
     end
   end}
 end

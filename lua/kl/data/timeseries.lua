@@ -3,17 +3,16 @@ local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
 local Dataset = require "kl.data.dataset"
+local values = require "kl.data.values"
 
 local WHAT = "timeseries_dataset_from_array"
 local params = args.params{"data", {"targets"}, "sequence_length", {"sequence_stride", 1}, {"sampling_rate", 1}, {"batch_size", 128},
   {"shuffle", false}, {"seed"}, {"start_index"}, {"end_index"}}
 
 local function array(name, value)
-  local t = core.kind(value) == "tensor" and value or core.kind(value) == "variable" and value.value or
-    type(value) == "table" and core.tensor(value)
-  if not t or t.ndim == 0 then
-    errors.fail("%s: '%s' must be a tensor with a first axis of steps, got %s", WHAT, name, errors.show(value))
-  end
+  local where, expected = ("%s: '%s'"):format(WHAT, name), "a tensor with a first axis of steps"
+  local t = values.tensors(where, value, {expected = expected})
+  if not core.kind(t) or t.ndim == 0 then errors.fail("%s must be %s, got %s", where, expected, errors.show(value)) end
   return t
 end
 

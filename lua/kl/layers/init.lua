@@ -15,4 +15,11 @@ for _, file in ipairs(files) do
 end
 layers.Input = layers.InputLayer.Input
 
+-- The layers that join a list of tensors are functions too: layers.concatenate({a, b}, {axis = -1}) is
+-- layers.Concatenate{axis = -1}{a, b}.
+for _, file in ipairs{"add", "subtract", "multiply", "average", "maximum", "minimum", "concatenate", "dot"} do
+  local cls = require("kl.layers." .. file)
+  layers[file] = function(inputs, options) return cls(options)(inputs) end
+end
+
 return layers

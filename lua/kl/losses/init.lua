@@ -2,6 +2,7 @@
 local class = require "kl.class"
 local errors = require "kl.errors"
 local lookup = require "kl.lookup"
+local names = require "kl.names"
 local Loss = require "kl.losses.loss"
 
 -- raw: the functions with all arguments by position, for metrics.
@@ -33,13 +34,14 @@ end
 local names_of = {}
 for name, f in pairs(losses.functions) do names_of[f] = name end
 
---- A loss from an object, a class, a name in any spelling, or a function (y_true, y_pred) -> per-sample values.
+--- A loss from an object, a class, a name in any spelling, or a function (y_true, y_pred) -> per-sample values, whose name it
+--- has (as it was defined, else that of a variable that holds it, else "loss").
 function losses.get(given)
   if given == nil then return nil end
   if type(given) == "function" then
     local name = names_of[given]
     if name then return lookup.find("loss", index, name)() end
-    local wrapped = FunctionLoss{name = "loss"}
+    local wrapped = FunctionLoss{name = names.of_function(given) or "loss"}
     rawset(wrapped, "f", given)
     return wrapped
   end

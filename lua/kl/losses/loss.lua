@@ -6,6 +6,7 @@ local errors = require "kl.errors"
 local names = require "kl.names"
 local ops = require "kl.ops"
 local serialize = require "kl.saving.serialize"
+local tree = require "kl.tree"
 
 ---@class kl.losses.Loss: kl.Object
 ---@field name string
@@ -106,15 +107,21 @@ function Loss.align(what, y_true, y_pred)
   return y_true, y_pred
 end
 
-local function as_tensor(name, value)
+--- What a loss or metric was given, as a tensor.
+function Loss.as_tensor(name, value)
   if value == nil then errors.fail("'%s' must be a tensor or a table of numbers, got nil", name) end
-  return core.kind(value) and value or core.tensor(value)
+  if core.kind(value) then return value end
+  if type(value) == "table" and core.kind(tree.flatten(value)[1]) then
+    errors.fail("'%s' must be one tensor, got a structure %s (for several outputs, model:compute_metrics gives each metric its own)", name,
+      tree.form(value))
+  end
+  return core.tensor(value)
 end
 
 --- What a function (y_true, y_pred) was given, as tensors.
 function Loss.as_tensors(y_true, y_pred)
   if core.are_tensors(y_true, y_pred) then return y_true, y_pred end
-  return as_tensor("y_true", y_true), as_tensor("y_pred", y_pred)
+  return Loss.as_tensor("y_true", y_true), Loss.as_tensor("y_pred", y_pred)
 end
 
 --- The same as floats of y_pred's dtype (float32 for whole numbers) and of one shape.

@@ -3,6 +3,7 @@ local class = require "kl.class"
 local errors = require "kl.errors"
 local losses = require "kl.losses"
 local lookup = require "kl.lookup"
+local names = require "kl.names"
 local reduction = require "kl.metrics.reduction"
 
 local metrics = {Metric = require "kl.metrics.metric", classes = {}, functions = {}}
@@ -33,12 +34,13 @@ end
 local index = lookup.index(metrics.classes, aliases)
 
 --- A metric from an object, a class, a name in any spelling (the metric then has the name as given), or a function
---- (y_true, y_pred) -> per-sample values.
+--- (y_true, y_pred) -> per-sample values, of which the mean is shown by the function's name: as it was defined, else that of a
+--- variable that holds it, else "metric".
 function metrics.get(given)
   if given == nil or class.is(given, metrics.Metric) then return given end
   if type(given) == "string" then return lookup.find("metric", index, given){name = given} end
   if type(given) == "function" then
-    return metrics.MeanMetricWrapper{given, name = names_of[given]}
+    return metrics.MeanMetricWrapper{given, name = names_of[given] or names.of_function(given) or "metric"}
   end
   if class.is_class(given) then return given{} end
   if type(given) == "table" and given.class_name then return require "kl.saving.serialize".deserialize(given) end

@@ -17,7 +17,7 @@ end
 local function as_float(values, dtype)
   local own = core.traits(values)
   if own == dtype then return values end
-  return ops.cast(own and values or core.tensor(values), dtype)
+  return ops.cast(own and values or Loss.as_tensor("values", values), dtype)
 end
 
 --- Values and weights, one each per sample: (values * weights, weights).  Axes that only the values have are reduced before

@@ -245,13 +245,60 @@ array.pad = define("kl.pad", {"x", "pad_width", {"mode", "constant"}, {"constant
     return x
   end)
 
---- t[i] and t[{ {a, b}, {}, k }]: an integer takes one position and drops the axis, {a, b} is a range with both ends
---- in, {} the whole axis; negative positions count from the end.  t[mask] with a bool tensor takes what is true in it.
+-- One position p of an axis of n elements (false: not known), as 1 .. n; where n is not known one from the end stays.
+local function position_of(axis, n, p, list)
+  if math.type(p) ~= "integer" then
+    errors.fail("index %d: an integer or a range {first, last} expected, got %s", axis, errors.show(p))
+  end
+  if not n and p < 0 then return p end
+  local at = p < 0 and n + p + 1 or p
+  if at == 0 or at < 0 or (n and at > n) then
+    errors.fail("index %d is outside axis %d of length %s (positions count from 1%s)", p, axis, n or "?",
+      n and p == n + 1 and not list and "; ipairs goes on to it: loop over 1 to #t, or ipairs(t:unstack())" or "")
+  end
+  return at
+end
+
+-- Where a range {first, last} of an axis of n elements begins, and its length: -1 for all to the end of an axis that is
+-- not known.
+local function range_of(axis, n, range)
+  if n and range[1] == n + 1 and range[2] == n then return 1, 0 end -- the empty range behind the end
+  local first = position_of(axis, n, range[1], true)
+  local last = range[2] == first - 1 and range[2] or position_of(axis, n, range[2], true)
+  local to_the_end = not n and first > 0 and last == -1
+  if not n and not to_the_end and (first < 0) ~= (last < 0) then
+    errors.fail("index %d: axis %d has an unknown length: a range in it begins and ends at positions from the same side",
+      axis, axis)
+  end
+  if last < first - 1 and not to_the_end then
+    errors.fail("index %d: the range {%d, %d} ends before it begins", axis, range[1], range[2])
+  end
+  return first, to_the_end and -1 or last - first + 1
+end
+
+-- The positions, from 0, of a range with a step, which may go backwards.
+local function steps_of(axis, n, range)
+  local step = range[3]
+  if math.type(step) ~= "integer" or step == 0 then
+    errors.fail("index %d: the step of a range must be an integer other than 0, got %s", axis, errors.show(step))
+  end
+  if not n then errors.fail("index %d: axis %d has an unknown length: a range in it has no step", axis, axis) end
+  local first, last = position_of(axis, n, range[1], true), position_of(axis, n, range[2], true)
+  if (last - first) * step < 0 then
+    errors.fail("index %d: steps of %d do not lead from %d to %d", axis, step, range[1], range[2])
+  end
+  return prim.sequence(first - 1, step, (last - first) // step + 1, "int64")
+end
+
+--- t[i] and t[{ {a, b}, {}, k }]: an integer takes one position and drops the axis, {a, b} is a range with both ends in,
+--- {a, b, step} every step-th of it (backwards if the step is below 0), {a} one position that keeps its axis, {} the whole
+--- axis; negative positions count from the end.  t[mask] with a bool tensor takes what is true in it.
 function array.__getitem(t, key)
   if core.kind(key) and key.dtype == "bool" then return selection.boolean_mask(t, key, 1) end
   local shape = t.shape
   local index = key
-  if math.type(key) == "integer" then
+  local alone = math.type(key) == "integer"
+  if alone then
     index = {key}
   elseif type(key) ~= "table" or getmetatable(key) ~= nil then
     errors.fail(
@@ -266,45 +313,27 @@ function array.__getitem(t, key)
   if #index > #shape then
     errors.fail("%d indices for a tensor of rank %d, shape %s", #index, #shape, core.shape_text(t))
   end
-  local starts, size, dropped = {}, {}, {}
+  local starts, size, dropped, stepped = {}, {}, {}, {}
   for axis, n in ipairs(shape) do
     local entry = index[axis]
-    local function position(p)
-      if math.type(p) ~= "integer" then
-        errors.fail("index %d: an integer or a range {first, last} expected, got %s", axis, errors.show(p))
-      end
-      if not n and p < 0 then return p end -- from the end, wherever it will be
-      local at = p < 0 and n + p + 1 or p
-      if at == 0 or at < 0 or (n and at > n) then
-        errors.fail("index %d is outside axis %d of length %s (positions count from 1)", p, axis, n or "?")
-      end
-      return at
-    end
     if entry == nil or (type(entry) == "table" and #entry == 0) then
       starts[axis], size[axis] = 1, n or -1
-    elseif type(entry) == "table" then
-      if #entry ~= 2 then errors.fail("index %d: a range is {first, last}, got %d entries", axis, #entry) end
-      if n and entry[1] == n + 1 and entry[2] == n then -- the empty range behind the end
-        starts[axis], size[axis] = 1, 0
-      else
-        local first = position(entry[1])
-        local last = entry[2] == first - 1 and entry[2] or position(entry[2])
-        local to_the_end = not n and first > 0 and last == -1
-        if not n and not to_the_end and (first < 0) ~= (last < 0) then
-          errors.fail("index %d: axis %d has an unknown length: a range in it begins and ends at positions from the same side",
-            axis, axis)
-        end
-        if last < first - 1 and not to_the_end then
-          errors.fail("index %d: the range {%d, %d} ends before it begins", axis, entry[1], entry[2])
-        end
-        starts[axis], size[axis] = first, to_the_end and -1 or last - first + 1
-      end
-    else
-      starts[axis], size[axis] = position(entry), 1
+    elseif type(entry) ~= "table" then
+      starts[axis], size[axis] = position_of(axis, n, entry, not alone), 1
       dropped[#dropped + 1] = axis
+    elseif #entry == 1 then
+      starts[axis], size[axis] = position_of(axis, n, entry[1], true), 1
+    elseif #entry == 2 then
+      starts[axis], size[axis] = range_of(axis, n, entry)
+    elseif #entry == 3 then
+      starts[axis], size[axis] = 1, n or -1
+      stepped[#stepped + 1] = {axis, steps_of(axis, n, entry)}
+    else
+      errors.fail("index %d: a range is {first, last} or {first, last, step}, got %d entries", axis, #entry)
     end
   end
   local part = prim.slice(t, starts, size)
+  for _, step in ipairs(stepped) do part = prim.take(part, step[2], step[1]) end
   return #dropped > 0 and prim.squeeze(part, dropped) or part
 end
 

@@ -11,52 +11,26 @@
 -- says why that cannot be done, if it cannot.
 local core = require "kl.core"
 local class = require "kl.class"
-local coroutines = require "kl.coroutines"
 local errors = require "kl.errors"
+local generators = require "kl.data.generators"
 local ops = require "kl.ops"
 local own_code = require "kl.own_code"
 local rows = require "kl.data.rows"
+local stage = require "kl.data.stage"
 local tree = require "kl.tree"
+local values = require "kl.data.values"
 
 local batches = {}
 
---- True for nested lists of numbers or booleans: one array.
-local function is_numbers(given)
-  local first = given[1]
-  if type(first) == "boolean" then -- false beside tensors is a place with nothing
-    for i = 2, #given do
-      if type(given[i]) ~= "boolean" then return false end
-    end
-    return true
-  end
-  return type(first) == "number" or (type(first) == "table" and getmetatable(first) == nil and tree.names(first) == nil and
-    core.kind(tree.flatten(given)[1]) == nil)
-end
+local NAMES = {"x", "y", "sample_weight"}
+local X = {expected = "a tensor, a list or a table of tensors by name, or a data set"}
+local OTHERS = {nothing = true, expected = X.expected} -- some outputs may have no targets
+-- What gives batches may give a number too: one weight of all samples, say.
+local BATCHES = {number = true, nothing = true, names = NAMES, expected = "a tensor, or a list or table of tensors"}
 
---- Structures of tensors from what the user gave: numbers and nested tables become tensors.  Among targets and sample weights
---- `false` stands for an output that has none.
----@param what string # "x", for messages
----@param may_lack? boolean # false is accepted inside
-local function to_tensors(what, given, may_lack)
-  if given == nil then return nil end
-  if core.kind(given) == "tensor" then return given end
-  if core.kind(given) == "variable" then return given.value end
-  if type(given) == "table" and getmetatable(given) == nil then
-    if is_numbers(given) then return core.tensor(given) end
-    local names = tree.names(given)
-    local result = {}
-    local function part(where, value)
-      if value == false and may_lack then return false end
-      return to_tensors(where, value, may_lack)
-    end
-    if names then
-      for _, name in ipairs(names) do result[name] = part(what .. "." .. name, given[name]) end
-    else
-      for i = 1, #given do result[i] = part(("%s[%d]"):format(what, i), given[i]) end
-    end
-    return result
-  end
-  errors.fail("%s must be a tensor, a list or a table of tensors by name, or a data set, got %s", what, errors.show(given))
+--- Raises if a batch has more values than there can be.
+local function check_count(what, n, where)
+  if n > #NAMES then errors.fail("%s %d values%s; x, y and sample_weight are the most there can be", what, n, where) end
 end
 
 --- The common first length, or an error that lists every array's.
@@ -81,8 +55,9 @@ end
 --- x, y and sample_weight as structures of tensors, and their common length.
 local function read_arrays(what, x, y, sample_weight)
   if x == nil then errors.fail("%s: there is no data: x is missing", what) end
-  x, y = to_tensors(what .. ": x", x), to_tensors(what .. ": y", y, true)
-  sample_weight = to_tensors(what .. ": sample_weight", sample_weight, true)
+  x = values.tensors(what .. ": x", x, X)
+  y = y ~= nil and values.tensors(what .. ": y", y, OTHERS) or nil
+  sample_weight = sample_weight ~= nil and values.tensors(what .. ": sample_weight", sample_weight, OTHERS) or nil
   local n = common_length(what, {{name = "x", value = x}, {name = "y", value = y}, {name = "sample_weight", value = sample_weight}})
   return x, y, sample_weight, n
 end
@@ -247,13 +222,10 @@ function DatasetSource:open(_, position)
   return function()
     local element = iterator:next()
     if element == nil then return nil end
-    if #element > 3 then
-      errors.fail("%s: the data set yields %d values per batch; x, y and sample_weight are the most there can be", self.what, #element)
-    end
-    for i = 1, #element do -- what a map gave: one weight for all samples, say
-      if type(element[i]) == "number" then element[i] = core.tensor(element[i]) end
-    end
-    return element
+    check_count(self.what .. ": the data set yields", #element, " per batch")
+    local batch = {}
+    for i, value in ipairs(element) do batch[i] = values.tensors(("%s: %s of the data set"):format(self.what, NAMES[i]), value, BATCHES) end
+    return batch
   end
 end
 
@@ -275,34 +247,17 @@ end
 local GeneratorSource = {}
 GeneratorSource.__index = GeneratorSource
 
---- "x *, y [*, *] of float32 with 2 axes, ...": what a generator must go on yielding.  The length of axes may change.
-local function form_of(batch)
-  local forms, kinds = {}, {}
-  for i, name in ipairs{"x", "y", "sample_weight"} do
-    if batch[i] ~= nil then
-      forms[#forms + 1] = name .. " " .. tree.form(batch[i])
-      for _, leaf in ipairs(tree.flatten(batch[i])) do
-        kinds[#kinds + 1] = leaf and ("%s with %d axes"):format(leaf.dtype, leaf.ndim) or "nothing"
-      end
-    end
-  end
-  return ("%s (%s)"):format(table.concat(forms, ", "), table.concat(kinds, ", "))
-end
-
-local function resume(what, thread)
-  return coroutines.iterate(thread, function(message) errors.fail("%s: the generator failed: %s", what, tostring(message)) end)
-end
-
 -- How often every function was asked in this process: {batches, passes}.  Where a run was stopped, it is as often again.
 local asked = setmetatable({}, {__mode = "k"})
 
 --- A Lua function (coroutine, object that can be called) that gives a batch per call, x, y and sample_weight, and nil at its end; or
 --- one that returns such a function: then every epoch calls it for a fresh one.  An object may have get_state and set_state.
 function batches.generator(what, f)
+  local is_thread = type(f) == "thread"
   asked[f] = asked[f] or {batches = 0, passes = 0}
   local hooks = type(f) == "table" and type(f.get_state) == "function" and type(f.set_state) == "function" and f or nil
-  return setmetatable({what = what, f = type(f) == "thread" and resume(what, f) or f, given = 0, taken = 0, asked = asked[f],
-    hooks = hooks}, GeneratorSource)
+  return setmetatable({what = what, f = is_thread and generators.resume(f) or f, gives_batches = is_thread, given = 0, taken = 0,
+    asked = asked[f], hooks = hooks, read = generators.reader(what, BATCHES)}, GeneratorSource)
 end
 
 --- True for what batches.generator takes.
@@ -315,66 +270,50 @@ function batches.is_generator(value)
   return meta.__call ~= nil
 end
 
---- Ends the coroutine that the user's function made for this pass.  A coroutine or a function that was given itself is the
---- user's: a later fit goes on with it.
+--- Ends what the user's function began for this pass.  A coroutine or a function that gives batches itself is the user's: a later
+--- fit goes on with it.
 function GeneratorSource:close()
-  local thread = self.thread
-  self.thread = nil
-  if thread then coroutines.close(thread) end
+  local close = self.close_pass
+  self.close_pass = nil
+  if close then close() end
 end
 GeneratorSource.__close = GeneratorSource.close
 
 function GeneratorSource:open()
   self:close()
-  local next_batch, first
   self.taken = 0
-  if self.hooks and self.makes_passes ~= false then self.before = self.hooks:get_state() end
-  if self.makes_passes then
-    next_batch = self.f()
-  elseif self.makes_passes == nil then
-    first = table.pack(self.f())
-    self.makes_passes = batches.is_generator(first[1])
-    if self.makes_passes then next_batch, first = first[1], nil end
+  if self.hooks and not self.gives_batches then self.before = self.hooks:get_state() end
+  local function call(f, ...) return stage.call("the generator of " .. self.what, self.given + 1, f, ...) end
+  local next_batch = self.f
+  if not self.gives_batches then
+    local begun, other = call(generators.begin, self.f)
+    if begun then
+      next_batch, self.close_pass = begun, other
+      self.asked.passes = self.asked.passes + 1
+    else
+      self.gives_batches, self.first = true, other
+    end
   end
-  if type(next_batch) == "thread" then
-    self.thread = next_batch
-    next_batch = resume(self.what, next_batch)
-  end
-  if next_batch then self.asked.passes = self.asked.passes + 1 end
-  next_batch = next_batch or self.f
   return function(step, steps)
-    local values = first or table.pack(next_batch())
-    first = nil
-    if values[1] == nil then
-      if not self.makes_passes and (steps or step == 1) then
+    local given = self.first or table.pack(call(next_batch))
+    self.first = nil
+    if given[1] == nil then
+      if self.gives_batches and (steps or step == 1) then
         errors.fail("%s: the generator ended after %d batches, and step %d%s of an epoch asks for another: a function that returns a fresh "
           .. "generator begins anew every epoch", self.what, self.given, step, steps and " of " .. steps or "")
       end
       return nil
     end
     self.given, self.taken, self.asked.batches = self.given + 1, self.taken + 1, self.asked.batches + 1
-    if values.n > 3 then
-      errors.fail("%s: the generator gave %d values at step %d; x, y and sample_weight are the most there can be", self.what,
-        values.n, step)
-    end
-    local batch = {}
-    for i, name in ipairs{"x", "y", "sample_weight"} do
-      batch[i] = to_tensors(("%s: %s of the generator at step %d"):format(self.what, name, step), values[i], i > 1)
-    end
-    local form = form_of(batch)
-    self.form = self.form or form
-    if form ~= self.form then
-      errors.fail("%s: the generator gave %s at step %d, and %s at first: every batch must have the same structure", self.what, form,
-        step, self.form)
-    end
-    return batch
+    check_count(self.what .. ": the generator gave", given.n, " at step " .. step)
+    return self.read(given, step)
   end
 end
 
 function GeneratorSource:position()
   local state
-  if self.hooks then state = self.makes_passes and self.before or self.hooks:get_state() end
-  return {makes_passes = self.makes_passes, passes = self.asked.passes, batches = self.asked.batches, taken = self.taken, state = state}
+  if self.hooks then state = self.gives_batches and self.hooks:get_state() or self.before end
+  return {gives_batches = self.gives_batches, passes = self.asked.passes, batches = self.asked.batches, taken = self.taken, state = state}
 end
 
 function GeneratorSource:misfit() end
@@ -383,12 +322,13 @@ function GeneratorSource:misfit() end
 --- them, and the one it stood in is drawn from its begin.
 function GeneratorSource:restore(position, inside)
   local now = self.asked
-  local passes = position.passes - (inside and position.makes_passes and 1 or 0) -- before that to be opened
-  self.makes_passes = position.makes_passes
+  local makes_passes = not position.gives_batches
+  local passes = position.passes - (inside and makes_passes and 1 or 0) -- before that to be opened
+  self.gives_batches = position.gives_batches
   if self.hooks and position.state ~= nil then
     self.hooks:set_state(position.state)
     now.batches = position.batches
-  elseif position.makes_passes then
+  elseif makes_passes then
     while now.passes < passes do self:open() end
     self:close()
   else
@@ -402,7 +342,7 @@ function GeneratorSource:restore(position, inside)
   now.passes = passes
   if not inside then return nil end
   local next_batch = self:open()
-  for _ = 1, position.makes_passes and position.taken or 0 do next_batch(1) end
+  for _ = 1, makes_passes and position.taken or 0 do next_batch(1) end
   return next_batch
 end
 

@@ -103,6 +103,7 @@ function methods:compute_loss(given)
   if self._compiled and self._compiled.loss ~= nil then
     if o.y == nil then errors.fail("compute_loss: the model has a loss but the data has no targets (y)") end
     total = sum_of_losses(self, o.y, o.y_pred, o.sample_weight)
+    compiled.resolve(self._compiled, o.y, o.y_pred) -- a step of the user's may update self.metrics one by one
   end
   local losses = self.losses
   for i = 1, #losses do
@@ -137,7 +138,11 @@ function methods:compute_metrics(given)
     self._compiled.tracks_loss = true -- losses made inside layers are shown too, where compile got none
     self._loss_tracker:update_state(o.loss, batch_size(o.x))
   end
-  if self._compiled and o.y ~= nil then self:_update_metrics(o.y, o.y_pred, o.sample_weight) end
+  if self._compiled and o.y ~= nil then
+    self:_update_metrics(o.y, o.y_pred, o.sample_weight)
+  elseif self._compiled and compiled.has_metrics(self._compiled) then
+    errors.fail("compute_metrics: the model has metrics but the data has no targets (y)")
+  end
   return self:get_metrics_result()
 end
 
@@ -145,7 +150,7 @@ end
 function methods:_update_metrics(y, y_pred, sample_weight)
   local c = self._compiled
   local layout = layout_of(self, y_pred)
-  local entries = compiled.resolve(self, c, y, y_pred)
+  local entries = compiled.resolve(c, y, y_pred)
   if #entries == 0 then return end
   if layout.count == 1 and core.are_tensors(y, y_pred) and (sample_weight == nil or core.kind(sample_weight)) then
     y, y_pred = aligned_targets(y, y_pred)
@@ -230,7 +235,7 @@ function get.metrics(self)
     for i = 1, c.layout and c.layout.count or 0 do
       if c.layout.trackers[i] then add_new(list, seen, c.layout.trackers[i]) end
     end
-    local entries = c.resolved
+    local entries = compiled.resolve(c)
     for i = 1, entries and #entries or 0 do add_new(list, seen, entries[i].metric) end
   end
   local own = metrics_of(Module._census(self))
@@ -263,19 +268,19 @@ local CompiledMetrics = class.Object:extend("CompiledMetrics")
 function CompiledMetrics:update_state(y, y_pred, sample_weight) self.model:_update_metrics(y, y_pred, sample_weight) end
 
 function CompiledMetrics:reset_state()
-  for _, entry in ipairs(self.model._compiled.resolved or {}) do entry.metric:reset_state() end
+  for _, entry in ipairs(compiled.resolve(self.model._compiled) or {}) do entry.metric:reset_state() end
 end
 
 --- {name = result} of the compiled metrics.
 function CompiledMetrics:result()
   local results = {}
-  for _, entry in ipairs(self.model._compiled.resolved or {}) do results[entry.name] = entry.metric:result() end
+  for _, entry in ipairs(compiled.resolve(self.model._compiled) or {}) do results[entry.name] = entry.metric:result() end
   return results
 end
 
 function CompiledMetrics.get:metrics()
   local list = {}
-  for i, entry in ipairs(self.model._compiled.resolved or {}) do list[i] = entry.metric end
+  for i, entry in ipairs(compiled.resolve(self.model._compiled) or {}) do list[i] = entry.metric end
   return list
 end
 

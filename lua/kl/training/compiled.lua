@@ -74,6 +74,13 @@ local function each_metric(c, f)
   end
 end
 
+--- True if compile was given any metric.
+function compiled.has_metrics(c)
+  local has = false
+  for _, structure in ipairs{c.metrics or {}, c.weighted_metrics or {}} do map(structure, function() has = true end) end
+  return has
+end
+
 --- Checked, but not laid out: names are resolved, so that a misspelt one is an error here.
 ---@param o table # loss, loss_weights, metrics, weighted_metrics as given to compile
 function compiled.new(model, o)
@@ -214,18 +221,37 @@ function compiled.names_of_metric(metric, name, prefix)
   return names
 end
 
--- Makes the entries final; those that are words yet become the class that class_of(entry) names.
-local function settle(c, entries, class_of)
-  for _, entry in ipairs(entries) do
+-- Makes the entries final: words become metrics of the class that class_of(entry, i) names; nil where it names none.
+local function settle(c, class_of)
+  local entries = entries_of(c.layout, loss_names(c.layout))
+  for i, entry in ipairs(entries) do
     if type(entry.metric) == "string" then
-      entry.metric = require "kl.metrics"[class_of(entry)]{name = entry.metric}
+      local name = class_of(entry, i)
+      if not name then return nil end
+      entry.metric = require "kl.metrics"[name]{name = entry.metric}
       entry.list[entry.index] = entry.metric
     end
+  end
+  for _, entry in ipairs(entries) do
     c.names_of[entry.metric], c.prefix_of[entry.metric] = entry.name, entry.prefix
     entry.list, entry.index = nil, nil
   end
   c.resolved = entries
   return entries
+end
+
+--- The compiled metrics as objects, and their names.  Words need the targets: without y this is nil where one is among them.
+function compiled.resolve(c, y, y_pred)
+  if c.resolved then return c.resolved end
+  local layout = c.layout
+  return layout and settle(c, function(entry)
+    if y == nil then return nil end
+    local target = compiled.targets(layout, "the metrics", y)[entry.output]
+    if not target then
+      errors.fail("the metric '%s' of output '%s' needs targets: y has none for it", entry.metric, layout.outputs.names[entry.output])
+    end
+    return accuracies[kind_of_targets(target, tree.flatten(y_pred)[entry.output])]
+  end)
 end
 
 --- What the first step has found out about outputs and targets, as plain values.
@@ -242,25 +268,8 @@ end
 function compiled.set_state(model, c, state)
   c.tracks_loss = c.tracks_loss or state.tracks_loss
   if c.resolved or not state.outputs then return end
-  local layout = c.layout or compiled.lay_out(model, c, state.outputs)
-  local entries = entries_of(layout, loss_names(layout))
-  for i, entry in ipairs(entries) do entry.number = i end
-  settle(c, entries, function(entry) return state.classes[entry.number] end)
-end
-
---- The compiled metrics as objects, once the targets are known.
-function compiled.resolve(model, c, y, y_pred)
-  if c.resolved then return c.resolved end
-  local layout = compiled.layout(model, c, y_pred)
-  local entries = entries_of(layout, loss_names(layout))
-  local ys, preds = compiled.targets(layout, "the metrics", y), tree.flatten(y_pred)
-  return settle(c, entries, function(entry)
-    local target = ys[entry.output]
-    if not target then
-      errors.fail("the metric '%s' of output '%s' needs targets: y has none for it", entry.metric, layout.outputs.names[entry.output])
-    end
-    return accuracies[kind_of_targets(target, preds[entry.output])]
-  end)
+  if not c.layout then compiled.lay_out(model, c, state.outputs) end
+  settle(c, function(_, i) return state.classes[i] end)
 end
 
 --- Loss objects, once the targets are known.

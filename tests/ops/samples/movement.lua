@@ -2,54 +2,8 @@
 local nd = require "nd"
 local kl = require "kl"
 local ops = kl.core.ops
-
-local function ones(...) return kl.broadcast_to(1.0, {...}) end
-local function x(...) return {x = {{...}, -2, 2}} end
-
---- Cases of one op, and one of each type that is no float, like the second case.
-local function exact(list)
-  local like = list[2]
-  for _, dtype in ipairs{"bool", "uint8", "int32", "int64"} do
-    local inputs = {}
-    for name, spec in pairs(like.inputs) do
-      local function typed(s) return {s[1], 0, 100, dtype = dtype} end
-      if type(spec) ~= "table" then
-        inputs[name] = spec
-      elseif spec.list then
-        inputs[name] = {list = {}}
-        for i, s in ipairs(spec.list) do inputs[name].list[i] = typed(s) end
-      else
-        inputs[name] = typed(spec)
-      end
-    end
-    list[#list + 1] = {inputs = inputs, options = like.options, reference = like.reference, dtype = dtype}
-  end
-  for _, case in ipairs(list) do case.ulps = 0 end
-  return list
-end
-
---- The elements of x in C order in another shape.
-local function reshaped(...)
-  local shape = {...}
-  return function(a) return nd.new(shape, function(i) return a.x[i] end) end
-end
-
-local function permuted(...)
-  local axes = {...}
-  return function(a)
-    local shape = {}
-    for i, axis in ipairs(axes) do shape[i] = a.x.shape[axis] end
-    return nd.new(shape, function(_, index)
-      local from = {}
-      for i, axis in ipairs(axes) do from[axis] = index[i] end
-      return a.x:at(from)
-    end)
-  end
-end
-
-local function broadcast(a, o)
-  return nd.map(function(v) return v end, a.x, nd.new(o.shape, function() return 0 end))
-end
+local samples = dofile "tests/ops/exact.lua"
+local exact, with_errors, ones, x = samples.exact, samples.with_errors, samples.ones, samples.x
 
 --- Positions of a window, from 1 or from the end, as offsets from 0.
 local function offsets(starts, shape)
@@ -64,15 +18,6 @@ local function window(a, o)
   return nd.new(shape, function(_, index)
     local at = {}
     for i, k in ipairs(index) do at[i] = from[i] + k end
-    return a.x:at(at)
-  end)
-end
-
-local function flipped(a, o)
-  local set = a.x:axes(o.axis)
-  return nd.new(a.x.shape, function(_, index)
-    local at = {}
-    for i, k in ipairs(index) do at[i] = set[i] and a.x.shape[i] - 1 - k or k end
     return a.x:at(at)
   end)
 end
@@ -125,70 +70,7 @@ local function list(...)
   return {xs = {list = specs}}
 end
 
-local function with_errors(cases, ...)
-  cases.errors = {...}
-  return cases
-end
-
 return {
-  reshape = with_errors(exact{
-    {inputs = x(2, 6), options = {newshape = {3, 4}}, reference = reshaped(3, 4)},
-    {inputs = x(2, 6), options = {newshape = {-1, 2, 2}}, reference = reshaped(3, 2, 2)},
-    {inputs = x(2, 3, 4), options = {newshape = {6, 4}}, reference = reshaped(6, 4)},
-    {inputs = x(2, 3, 4), options = {newshape = {2, 1, 12, 1}}, reference = reshaped(2, 1, 12, 1)},
-    {inputs = x(6), options = {newshape = {1, 2, 1, 3}}, reference = reshaped(1, 2, 1, 3)},
-    {inputs = x(1, 1), options = {newshape = {}}, reference = reshaped()},
-    {inputs = x(), options = {newshape = {1, 1}}, reference = reshaped(1, 1)},
-    {inputs = x(0, 3), options = {newshape = {3, 0}}, reference = reshaped(3, 0)},
-    {inputs = x(0, 3), options = {newshape = {3, -1}}, reference = reshaped(3, 0)},
-    {inputs = x(4, 3), options = {newshape = -1}, reference = reshaped(12)},
-  }, {function() kl.reshape(ones(2, 3), {4}) end, "cannot reshape %(2, 3%), 6 elements, to %(4,%)"},
-    {function() kl.reshape(ones(2, 3), {-1, -1}) end, "only one axis"},
-    {function() kl.reshape(ones(2, 3), {-1, 4}) end, "cannot reshape %(2, 3%), 6 elements, to %(%?, 4%)"},
-    {function() kl.reshape(ones(0), {-1, 0}) end, "cannot reshape"},
-    {function() kl.reshape(ones(2, 3), {-2, 3}) end, "negative axis %-2 in the new shape"},
-    {function() kl.reshape(ones(2, 3), {1 << 62, 1 << 62}) end, "too large"}),
-  transpose = with_errors(exact{
-    {inputs = x(2, 3, 4), reference = permuted(3, 2, 1)},
-    {inputs = x(2, 3, 4), options = {axes = {2, 1, -1}}, reference = permuted(2, 1, 3)},
-    {inputs = x(2, 3, 4, 2), options = {axes = {3, 1, 4, 2}}, reference = permuted(3, 1, 4, 2)},
-    {inputs = x(), reference = permuted()},
-    {inputs = x(4), reference = permuted(1)},
-    {inputs = x(0, 3), reference = permuted(2, 1)},
-  }, {function() kl.transpose(ones(2, 3), {1}) end, "must name every one of the tensor's 2 axes once"},
-    {function() kl.transpose(ones(2, 3), {1, 3}) end, "axis 3 is out of range"},
-    {function() kl.transpose(ones(2, 3), {1, 1}) end, "named twice"}),
-  expand_dims = with_errors(exact{
-    {inputs = x(2, 3), options = {axis = 1}, reference = reshaped(1, 2, 3)},
-    {inputs = x(2, 3), options = {axis = 2}, reference = reshaped(2, 1, 3)},
-    {inputs = x(2, 3), options = {axis = -1}, reference = reshaped(2, 3, 1)},
-    {inputs = x(2, 1, 3), options = {axis = 3}, reference = reshaped(2, 1, 1, 3)},
-    {inputs = x(), options = {axis = 1}, reference = reshaped(1)},
-    {inputs = x(0, 2), options = {axis = -3}, reference = reshaped(1, 0, 2)},
-  }, {function() kl.expand_dims(ones(2, 3), 4) end, "axis 4 is out of range"},
-    {function() kl.expand_dims(ones(1, 1, 1, 1, 1, 1, 1, 1), 1) end,
-     "the tensor has 8 axes already, the largest rank"}),
-  squeeze = with_errors(exact{
-    {inputs = x(1, 2, 1, 3), reference = reshaped(2, 3)},
-    {inputs = x(1, 2, 1, 3), options = {axis = 1}, reference = reshaped(2, 1, 3)},
-    {inputs = x(1, 2, 1, 3), options = {axis = {1, -2}}, reference = reshaped(2, 3)},
-    {inputs = x(1, 1), reference = reshaped()},
-    {inputs = x(), reference = reshaped()},
-    {inputs = x(0, 1), reference = reshaped(0)},
-  }, {function() kl.squeeze(ones(2, 1), 1) end, "axis 1 of shape %(2, 1%) has length 2: only axes of length 1 can go"},
-    {function() kl.squeeze(ones(2, 1), 3) end, "axis 3 is out of range"}),
-  broadcast_to = with_errors(exact{
-    {inputs = x(3), options = {shape = {2, 3}}, reference = broadcast},
-    {inputs = x(2, 1), options = {shape = {4, 2, 3}}, reference = broadcast},
-    {inputs = x(), options = {shape = {2}}, reference = broadcast},
-    {inputs = x(), options = {shape = {}}, reference = broadcast},
-    {inputs = x(1), options = {shape = {0}}, reference = broadcast},
-    {inputs = x(1, 3, 1), options = {shape = {2, 3, 4}}, reference = broadcast},
-  }, {function() kl.broadcast_to(ones(2, 3), {2, 4}) end, "shape %(2, 3%) does not broadcast to %(2, 4%)"},
-    {function() kl.broadcast_to(ones(2, 3), {3}) end, "shape %(2, 3%) does not broadcast to %(3,%)"},
-    {function() kl.broadcast_to(ones(1, 3), {-1, 1, 3}) end, "kl.broadcast_to: .*negative"},
-    {function() kl.broadcast_to(ones(1, 3), {-5, 3}) end, "kl.broadcast_to: .*negative"},
-    {function() kl.broadcast_to(ones(1, 1), {1 << 62, 1 << 62}) end, "kl.broadcast_to: .*too large"}),
   slice = with_errors(exact{
     {inputs = x(4, 5), options = {start_indices = {2, 3}, shape = {2, 1}}, reference = window},
     {inputs = x(4, 5), options = {start_indices = {-2, 1}, shape = {2, -1}}, reference = window},
@@ -204,19 +86,6 @@ return {
     {function() kl.slice(ones(4), {1}, {-2}) end, "not inside axis 1"},
     {function() kl.slice(ones(4), {0}, {1}) end, "has a 0: positions count from 1"},
     {function() kl.slice(ones(4), {1, 1}, {1}) end, "the tensor has 1 axes, start_indices 2 and the shape 1"}),
-  flip = with_errors(exact{
-    {inputs = x(2, 3), reference = flipped},
-    {inputs = x(2, 3, 2), options = {axis = {1, -1}}, reference = flipped},
-    {inputs = x(2, 3), options = {axis = 2}, reference = flipped},
-    {inputs = x(2, 3), options = {axis = {}}, reference = flipped},
-    {inputs = x(), reference = flipped},
-    {inputs = x(0, 3), reference = flipped},
-  }, {function() kl.flip(ones(2, 3), 3) end, "axis 3 is out of range"}),
-  stop_gradient = with_errors(exact{
-    {inputs = x(2, 3), reference = function(a) return a.x end},
-    {inputs = x(2, 3, 2), reference = function(a) return a.x end},
-    {inputs = x(), reference = function(a) return a.x end},
-  }, {function() kl.stop_gradient() end, "'x' is missing"}),
   slice_update = with_errors(exact{
     {inputs = {x = {{4, 5}, -2, 2}, updates = {{2, 3}, -2, 2}}, options = {start_indices = {2, 3}},
      reference = updated},
