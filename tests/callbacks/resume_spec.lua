@@ -60,7 +60,7 @@ local stops = {
 }
 
 -- Cases that are stopped at all of these, and not at every third.
-local every = {dataset = true, callbacks = true, frozen = true, stops_in_an_epoch = true}
+local every = {dataset = true, callbacks = true, frozen = true, stops_in_an_epoch = true, stops_early = true}
 
 describe("a run that is stopped and taken up again ends as one that was not:", function()
   for _, name in ipairs(names_of(resuming.cases)) do
@@ -75,6 +75,20 @@ describe("a run that is stopped and taken up again ends as one that was not:", f
           assert.matches("power cut", message, what)
           check_same(quietly(finished, name, folder, {backup = backup}), whole, what)
         end
+      end
+    end)
+  end
+end)
+
+describe("a model that is built anew in the same process, without another kl.set_seed, goes on as the first would have:", function()
+  for _, name in ipairs{"arrays", "dataset", "dataset_same_order", "dataset_cache", "dataset_endless", "class_of_the_users"} do
+    it(name, function()
+      local whole = finished(name, new_folder(), {backup = false})
+      for i, stop in ipairs{{"on_train_batch_end", 4}, {"on_train_batch_end", 5}, {"on_epoch_end", 2}} do
+        local folder, backup = new_folder(), {save_freq = i}
+        kl.set_seed(27)
+        assert.is_false(pcall(resuming.run, name, folder, {stop = stop, backup = backup, seed = false}))
+        check_same(quietly(finished, name, folder, {backup = backup, seed = false}), whole, name .. " " .. i)
       end
     end)
   end

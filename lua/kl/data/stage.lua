@@ -123,6 +123,13 @@ local function collect(ds, owner, list, seen)
   return list
 end
 
+--- The generators of all stages that draw, in that order.
+function stage.generators(ds)
+  local list = {}
+  for i, entry in ipairs(collect(ds, nil, {}, {})) do list[i] = entry.stage.generator end
+  return list
+end
+
 --- True if passes over it may differ: a stage in it draws.
 function stage.draws(ds) return #collect(ds, nil, {}, {}) > 0 end
 

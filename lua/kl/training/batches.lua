@@ -8,7 +8,7 @@
 --
 -- position() is where its last pass stands, as plain values.  restore(position, inside) puts another source of the same data
 -- there: `inside` gives the function that goes on with that pass; without, the next pass is the one after it.  misfit(position)
--- says why that cannot be done, if it cannot.
+-- says why that cannot be done, if it cannot; generators() are the random ones that later passes draw from.
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
@@ -179,6 +179,8 @@ function ArraySource:open(epoch, given)
   end
 end
 
+function ArraySource.generators() return {} end -- the model's
+
 function ArraySource:position()
   return {pass = self.pass, given = self.given, samples = self.n, batch_size = self.batch_size, shuffle = tostring(self.shuffle)}
 end
@@ -230,6 +232,8 @@ function DatasetSource:open(_, position)
 end
 
 function DatasetSource:position() return self.iterator and self.iterator:state() or self.ended end
+
+function DatasetSource:generators() return stage.generators(self.dataset) end
 
 function DatasetSource:misfit(position)
   if position.pipeline == self.dataset.text then return nil end
@@ -316,7 +320,9 @@ function GeneratorSource:position()
   return {gives_batches = self.gives_batches, passes = self.asked.passes, batches = self.asked.batches, taken = self.taken, state = state}
 end
 
-function GeneratorSource:misfit() end
+function GeneratorSource.generators() return {} end
+
+function GeneratorSource.misfit() end
 
 --- Without get_state and set_state: what a function gave is drawn again and dropped; one that makes passes is called for each of
 --- them, and the one it stood in is drawn from its begin.

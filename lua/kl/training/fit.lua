@@ -146,7 +146,8 @@ function methods:fit(given)
     validates = validation_source ~= nil})
   self.stop_training = false
   local batch_stream = stream.new(source, self._epochs_trained, steps)
-  local run = RunState.new{model = self, list = list, stream = batch_stream, validation = validation_source, epoch = o.initial_epoch}
+  local run = RunState.new{model = self, list = list, stream = batch_stream, source = source, validation = validation_source,
+    epoch = o.initial_epoch}
   list:train(function()
     local _ <close> = source
     list:check_names()

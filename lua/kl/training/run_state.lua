@@ -24,7 +24,7 @@ local version = require "kl.version"
 local RunState = {}
 RunState.__index = RunState
 
---- parts: model, list (of callbacks), stream, validation (a source, or nil), epoch (from which fit begins).
+--- parts: model, list (of callbacks), stream, source, validation (a source, or nil), epoch (from which fit begins).
 function RunState.new(parts)
   parts.step, parts.stopped, parts.trained_before = 0, false, parts.model._epochs_trained
   return setmetatable(parts, RunState)
@@ -62,25 +62,28 @@ local function values_of(variables)
   return values
 end
 
---- f(name, generator) for those in the fields of the model's modules: named by place, as weights in files are.
-local function each_generator(model, f)
-  for i, module in ipairs(model:_census().modules) do
+--- f(name, generator) for those in the fields of the model's modules and those of the data, named by their place: a model that is
+--- built anew in the same process has them too, and under other paths.
+local function each_generator(self, f)
+  for i, module in ipairs(self.model:_census().modules) do
     for key, value in next, module do
-      if type(key) == "string" and random.is_generator(value) then f(("%d/%s"):format(i, key), value) end
+      if type(key) == "string" and random.is_generator(value) then f(("model/%d/%s"):format(i, key), value) end
     end
   end
+  for i, generator in ipairs(self.source:generators()) do f(("data/%d"):format(i), generator) end
+  for i, generator in ipairs(self.validation and self.validation:generators() or {}) do f(("validation/%d"):format(i), generator) end
 end
 
-local function generators_state(model)
-  local state = {process = random.get_state(), model = {}}
-  each_generator(model, function(name, generator) state.model[name] = generator:state() end)
+local function generators_state(self)
+  local state = {process = random.get_state(), placed = {}}
+  each_generator(self, function(name, generator) state.placed[name] = generator:state() end)
   return state
 end
 
-local function set_generators(model, state)
+local function set_generators(self, state)
   random.set_state(state.process)
-  each_generator(model, function(name, generator)
-    if state.model[name] then generator:set_state(state.model[name]) end
+  each_generator(self, function(name, generator)
+    if state.placed[name] then generator:set_state(state.placed[name]) end
   end)
 end
 
@@ -181,7 +184,7 @@ function RunState:sections()
     train = {epoch = self.epoch, step = self.step, scalars = in_epoch and logs.numbers(self.scalars) or nil, logs = self.logs,
       stopped = model.stop_training, trained_before = self.trained_before, epochs_trained = model._epochs_trained,
       trainable = trainable_state(model), callbacks = self.list:get_state(), environment = environment()},
-    rng = generators_state(model),
+    rng = generators_state(self),
     data = {train = self.stream.state(in_epoch), validation = self.validation and self.validation:position() or nil},
     metrics = metrics_state(model),
     optimizers = optimizers_state(model),
@@ -216,7 +219,7 @@ local function set_all(self, sections)
   set_metrics(model, sections.metrics)
   self.list:set_state(train.callbacks)
   set_hooks(model, sections.lua)
-  set_generators(model, sections.rng)
+  set_generators(self, sections.rng)
   model.stop_training = train.stopped
 end
 
@@ -249,6 +252,7 @@ function RunState:load(path)
   warn_of_environment(train.environment)
   warn_of_draws(sections.rng.process)
   self.epoch, self.step, self.scalars, self.logs, self.stopped = train.epoch, train.step, train.scalars, train.logs, train.stopped
+  set_generators(self, sections.rng) -- the order of arrays comes from one
   set_data(self, sections.data)
   set_all(self, sections)
   if self.step > 0 then
