@@ -174,6 +174,12 @@ function cases.callbacks(folder)
   }
 end
 
+function cases.every_minute(folder)
+  local model, given = cases.arrays()
+  return model, given, {callbacks.ModelCheckpoint{folder .. "/{epoch}-{batch}.weights.h5", save_weights_only = true,
+    every = {minutes = 1e-9}}}
+end
+
 function cases.curves(folder)
   local model, given = cases.dataset()
   model:fit{given[1], epochs = 2, verbose = 0} -- the curves of a model that was trained before begin there

@@ -81,8 +81,8 @@ end
 --- known to count the same; nil otherwise.
 function TensorBoard:_start_step(run)
   local from = self._from
-  if not from or from.epoch == 0 and from.batch > 0 and not from.known then return nil end -- a model that goes on, nobody says from where
-  if from.epoch == 0 and from.batch == 0 or run == "train" and self.schedule.unit == "epochs" then return from.epoch end
+  if not from or from.epoch == 0 and from.batch > 0 then return nil end -- a model that goes on, nobody says from which epoch
+  if from.epoch == 0 or run == "train" and self.schedule.unit == "epochs" then return from.epoch end
   return math.max(from.epoch, from.batch + 1) -- steps of batches and of epochs in one run: nothing that stays valid is dropped
 end
 
@@ -148,8 +148,7 @@ function TensorBoard:on_epoch_begin(epoch)
     local model, kept = self.model, self:resumes() and self._kept or nil
     if kept then self._batches[model] = kept.batches end
     local done = kept and epoch - 1 + kept.shift or epoch > 1 and epoch - 1 or model._epochs_trained
-    self._from = {epoch = done, shift = done - (epoch - 1), batch = math.max(iterations_of(model) or 0, self._batches[model] or 0),
-      known = kept ~= nil}
+    self._from = {epoch = done, shift = done - (epoch - 1), batch = math.max(iterations_of(model) or 0, self._batches[model] or 0)}
     self._batches[model] = self._from.batch
     self.schedule:align(self._from.batch)
     self:_writer("train") -- a folder that cannot be written is known before the first step
