@@ -288,11 +288,14 @@ function resuming.run(name, folder, options)
   if options.seed ~= false then kl.set_seed(options.seed or 27) end
   local model, given, list = cases[name](folder)
   given.verbose, given.callbacks = 0, list
-  if options.stop then list[#list + 1] = Stop(options.stop[1], options.stop[2], options.kill) end
   if options.backup ~= false then
     local backup = {folder .. "/backup"}
     for key, value in pairs(options.backup or {}) do backup[key] = value end
     table.insert(list, #list // 2 + 1, callbacks.BackupAndRestore(backup)) -- its place among the others does not matter
+  end
+  if options.stop then -- behind all others, but before the backup is removed
+    local at = options.stop[1] == "on_train_end" and 1 or #list + 1
+    table.insert(list, at, Stop(options.stop[1], options.stop[2], options.kill))
   end
   return model, model:fit(given)
 end
