@@ -1,4 +1,4 @@
-# kl.  make; make test check asan bench clean install PREFIX=/usr/local.  V=1 shows the commands.
+# kl.  `make help` lists the targets; V=1 shows the commands.
 
 PREFIX ?= /usr/local
 CC ?= cc
@@ -52,6 +52,7 @@ Q = @
 say = @printf '  %-7s %s\n'
 endif
 
+# The program, the C library and the Lua module (the default).
 all: $(BUILD)/kl $(BUILD)/libkl.a $(BUILD)/kl.so
 
 $(BUILD)/kl: $(MAIN_OBJ) $(BIND_OBJ) $(BUILD)/libkl.a
@@ -116,6 +117,7 @@ $(PLAIN_TESTS): $(BUILD)/tests/%: tests/c/%.c $(BIND_OBJ) $(BUILD)/libkl.a
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -o $@ $< $(BIND_OBJ) $(BUILD)/libkl.a $(LIBS)
+# The C tests, without running them.
 tests: $(C_TESTS) $(PLAIN_TESTS)
 
 # All tests; LONG=1 for those that take minutes.
@@ -139,6 +141,7 @@ asan:
 bench: $(BUILD)/kl
 	@for workload in mlp "mlp --mode lua" linreg linreg_jit predict1; do $(BUILD)/kl run scripts/bench.lua $$workload || exit 1; done
 
+# Everything below PREFIX (/usr/local), DESTDIR in front.
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/lib' '$(DESTDIR)$(PREFIX)/lib/lua/5.4' '$(DESTDIR)$(PREFIX)/share/kl/data/mnist'
 	install -m 755 $(BUILD)/kl '$(DESTDIR)$(PREFIX)/bin/kl'
@@ -155,8 +158,13 @@ $(BUILD)/fused_step.$(1): bench/experiments/fused_step.c $(BUILD)/libkl.a
 endef
 $(foreach isa,$(ISAS),$(eval $(call experiment_rule,$(isa))))
 
+# Removes the build.
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all tests test acceptance check asan bench install experiments clean
+# This list.
+help:
+	@awk '/^# / { text = substr($$0, 3); next } /^[a-z]+:/ && text != "" { sub(":.*", ""); printf "make %-11s %s\n", $$0, text } { text = "" }' Makefile
+
+.PHONY: all help tests test acceptance check asan bench install experiments clean
 -include $(LIB_OBJ:.o=.d) $(BIND_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(addsuffix .d,$(C_TESTS) $(PLAIN_TESTS))

@@ -54,7 +54,7 @@ fig:axes(1, 2, {title = "power laws", xscale = "log", yscale = "log"}):line({1, 
 fig[2]:line({1, 10, 100, 1000}, {1, 31.6, 1e3, 31623}, {label = "x^1.5", marker = "o"})
 fig[3]:configure{title = "two scales", ylabel = "loss", y2label = "accuracy", legend = "center right"}
 fig[3]:line({1.2, 0.7, 0.5, 0.4}, {label = "loss"}):line({0.4, 0.7, 0.8, 0.85}, {label = "accuracy", axis = "right"})
-fig[4]:configure{title = "a function of two numbers"}:heatmap(kl.sin(kl.reshape(x, {-1, 1})) * kl.cos(x), {colormap = "coolwarm"})
+fig[4]:configure{title = "a function of two numbers"}:heatmap(x, x, kl.sin(kl.reshape(x, {-1, 1})) * kl.cos(x), {colormap = "coolwarm"})
 done("axes", fig)
 
 -- Images: gray or RGB, of bytes or of numbers from 0 to 1; one, or a grid with labels.

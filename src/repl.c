@@ -94,7 +94,7 @@ static int load_chunk(lua_State *L) {
 static void print_results(lua_State *L, int n) {
   if (n > 0) {
     luaL_checkstack(L, LUA_MINSTACK, "too many results");
-    lua_getglobal(L, "print");
+    lua_getfield(L, LUA_REGISTRYINDEX, "kl.show");
     lua_insert(L, -n - 1);
     kl_program_call(L, n, 0);
   }
@@ -105,6 +105,10 @@ static int load_kl(lua_State *L) {
   lua_pushliteral(L, "kl");
   lua_call(L, 1, 1);
   lua_setglobal(L, "kl");
+  lua_getglobal(L, "require");
+  lua_pushliteral(L, "kl.show");
+  lua_call(L, 1, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, "kl.show");
   return 0;
 }
 

@@ -186,7 +186,9 @@ describe("what a table of kl's does not have", function()
     {"callbacks", "Calback", "callback 'Calback' in kl.callbacks; did you mean 'Callback'"},
     {"initializers", "Zeroes", "initializer 'Zeroes'"}, {"regularizers", "L3", "regularizer 'L3'"},
     {"constraints", "NonNegg", "constraint 'NonNegg'"}, {"activations", "rellu", "activation 'rellu'"},
-    {"utils", "plot_modle", "function 'plot_modle' in kl.utils; did you mean 'plot_model'"}}
+    {"utils", "plot_modle", "function 'plot_modle' in kl.utils; did you mean 'plot_model'"},
+    {"random", "nromal", "function 'nromal' in kl.random; did you mean 'normal'"}, {"datasets", "minst", "data set 'minst' in kl.datasets"},
+    {"summary", "scalr", "function 'scalr' in kl.summary; did you mean 'scalar'"}}
   for _, case in ipairs(cases) do
     it("is an error that names the nearest: kl." .. case[1], function()
       raises(function() return kl[case[1]][case[2]] end, "there is no " .. case[3])
@@ -259,6 +261,23 @@ describe("clone_model", function()
     local config = kl.Sequential{kl.Input{2}, Known{}}:get_config()
     raises(function() kl.Sequential:from_config(config) end, "the class 'Known' .*is not known: pass it in custom_objects")
     assert.equal(Known, getmetatable(kl.Sequential:from_config(config, {custom_objects = {Known = Known}}).layers[1]).class)
+    do
+      local outer <close> = kl.utils.custom_object_scope{Known = Known}
+      do
+        local inner <close> = kl.utils.custom_object_scope{Other = Known}
+        assert.equal(Known, getmetatable(kl.Sequential:from_config(config).layers[1]).class)
+        local _ = inner
+      end
+      assert.equal(Known, getmetatable(kl.Sequential:from_config(config).layers[1]).class)
+      local _ = outer
+    end
+    raises(function() kl.Sequential:from_config(config) end, "is not known")
+    local written = L.serialize(Known{name = "k"})
+    assert.same({"Known", "k"}, {written.class_name, written.config.name})
+    assert.equal("k", L.deserialize(written, {custom_objects = {Known = Known}}).name)
+    raises(function() L.deserialize(written) end, "the class 'Known' .*is not known")
+    assert.equal(2, L.deserialize(L.serialize(L.BatchNormalization{axis = 2})).axis) -- in between it counts from 0
+    raises(function() kl.utils.custom_object_scope(Known) end, "a table of classes and functions by name expected")
     raises(function() kl.Sequential:from_config(config, {custom = {}}) end, "from_config: unknown option 'custom'")
     local again = kl.Sequential:from_config(seq:get_config())
     assert.same({"s", 6, 0}, {again.name, #again.weights, #again.trainable_weights})

@@ -1,17 +1,12 @@
 -- Tracking: what a module owns, in which order, and that it is found when it is there.
 local kl = require "kl"
 local assert = require "luassert"
+local names_of = require "names_of"
 local raises = require "raises"
 
 local function var(name, trainable) return kl.Variable(0.0, {name = name, trainable = trainable}) end
 
-local function names(list)
-  local text = {}
-  for i, v in ipairs(list) do text[i] = v.name end
-  return table.concat(text, " ")
-end
-
-local function variables(module) return names(module.variables) end
+local function variables(module) return names_of(module.variables) end
 
 describe("a module", function()
   it("lists its own variables in the order they were made, not that of fields", function()
@@ -113,10 +108,10 @@ describe("a module", function()
   it("tells trainable variables from others", function()
     local m = kl.Module()
     m.a, m.b, m.c = var("a"), var("b", false), var("c")
-    assert.equal("a c", names(m.trainable_variables))
-    assert.equal("b", names(m.non_trainable_variables))
+    assert.equal("a c", names_of(m.trainable_variables))
+    assert.equal("b", names_of(m.non_trainable_variables))
     m.a.trainable = false
-    assert.equal("c", names(m.trainable_variables))
+    assert.equal("c", names_of(m.trainable_variables))
   end)
 
   it("is ready for fields before init, without a call of super.init", function()
@@ -127,6 +122,63 @@ describe("a module", function()
     assert.equal("v", variables(o))
     assert.equal(6, o(3))
     raises(function() local _ = kl.Module()(3) end, "Module defines no call")
+  end)
+end)
+
+describe("a module of one's own", function()
+  local Pair = kl.Module:extend("Pair")
+  function Pair:init(lazy)
+    self.scale = not lazy and kl.Variable{1.0, 2.0} or nil
+    self.parts = {kl.layers.Dense{2}, kl.layers.Dense{3}}
+    self.inner = kl.Module()
+    self.inner.v = kl.Variable(5.0)
+  end
+  function Pair:call(x) return self.parts[2](self.parts[1](x)) end
+
+  it("names the modules below it", function()
+    local m = Pair()
+    assert.same({m.parts[1], m.parts[2], m.inner}, m.submodules)
+    m.inner.deeper = kl.Module()
+    assert.same({m.parts[1], m.parts[2], m.inner, m.inner.deeper}, m.submodules)
+    assert.same({}, kl.Module().submodules)
+  end)
+
+  it("is saved and loaded whole", function()
+    local path = os.tmpname() .. ".weights.h5"
+    local x = kl.ones{1, 4}
+    local m, other = Pair(), Pair()
+    local y = m(x)
+    m.scale:assign{7, 8}
+    m.inner.v:assign(9)
+    m:save_weights(path)
+    assert.is_false(kl.array_equal(y, other(x)))
+    other:load_weights(path)
+    assert.is_true(kl.array_equal(y, other(x)))
+    for i, v in ipairs(m.variables) do assert.is_true(kl.array_equal(v, other.variables[i])) end
+    raises(function() m:save_weights(path, {overwrite = false}) end, "exists, and overwrite is false")
+    raises(function() kl.Module():save_weights(path) end, "save_weights: the Module has no variables %(yet%): call it on data")
+    raises(function() m:save_weights("x.npz") end, "must end in .weights.h5")
+    os.remove(path)
+  end)
+
+  it("keeps its optimizer's state beside its variables", function()
+    local path = os.tmpname() .. ".weights.h5"
+    local function make()
+      local m = kl.Module()
+      m.v = kl.Variable{1.0, 2.0}
+      m.optimizer = kl.optimizers.Adam{0.1}
+      return m
+    end
+    local function step(m) m.optimizer:apply_gradients({kl.tensor{0.5, -1.0}}, {m.v}) end
+    local m, other = make(), make()
+    step(m)
+    m:save_weights(path)
+    other:load_weights(path)
+    step(m)
+    step(other)
+    assert.equal(2, other.optimizer.iterations:item())
+    assert.is_true(kl.array_equal(m.v, other.v))
+    os.remove(path)
   end)
 end)
 
@@ -142,9 +194,9 @@ describe("a layer", function()
     function Own:call(x) return self.extra(x) end
     local layer = Own()
     layer(kl.ones{2, 3})
-    assert.equal("t v n kernel bias", names(layer.weights))
+    assert.equal("t v n kernel bias", names_of(layer.weights))
     layer.weights[1].trainable = false
-    assert.equal("t v n kernel bias", names(layer.weights))
+    assert.equal("t v n kernel bias", names_of(layer.weights))
   end)
 
   it("registers layers in fields and lists: a subclassed model needs nothing else", function()
@@ -159,7 +211,7 @@ describe("a layer", function()
       return self.last(x)
     end
     local model = Own(3)
-    assert.equal("block_1 block_2 block_3 last", names(model.layers))
+    assert.equal("block_1 block_2 block_3 last", names_of(model.layers))
     assert.equal(0, #model.weights)
     model(kl.ones{1, 4})
     assert.equal(8, #model.weights)

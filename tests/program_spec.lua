@@ -189,6 +189,23 @@ y
     assert.equal(0, status)
   end)
 
+  it("prints plain tables by what is in them, as kl.print does", function()
+    local output = program.prompt([[
+kl.zeros{3, 2}.shape, "a"
+{1, {a = true, b = "x", ["c d"] = {}}, [7] = 0}
+local t = {}; for i = 1, 50 do t[i] = i end; return t
+{kl.ones{2, 1}, kl.ones{1}}
+local t = {}; t.t = t; return t
+kl.print(kl.ones{2}.shape, 3)
+print(kl.layers)
+]])
+    assert.equal("{3, 2}\ta\n"
+      .. "{1, {a = true, b = \"x\", [\"c d\"] = {}}, ... (1 more)}\n"
+      .. "{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, ... (50 in all)}\n"
+      .. "{tensor([[1.],\n        [1.]], shape=(2, 1), dtype=float32),\n tensor([1.], shape=(1,), dtype=float32)}\n"
+      .. "{t = {t = {t = {...}}}}\n{2}\t3\n", (lines(output):gsub("kl%.layers[^\n]*\n", "")))
+  end)
+
   it("reads on while a statement is unfinished", function()
     local output, status = program.prompt("for i = 1, 2 do\nprint(i)\nend\nfunction f(a)\n  return a * 2\nend\nf(21)\n(3 +\n4)\n")
     assert.equal("1\n2\n42\n7\n", lines(output))
@@ -231,10 +248,10 @@ end)
 describe("the prompt on a terminal", function()
   local function expect(script)
     local path = program.script(([[
-      set timeout 20
+      set timeout 300
       proc need {text} { expect -ex $text {} timeout { puts "MISSING: $text"; exit 9 } \
         eof { puts "ENDED BEFORE: $text"; exit 8 } }
-      spawn -noecho %s
+      spawn -noecho {%s}
       need "> "
       %s
       send "\004"
@@ -252,8 +269,8 @@ describe("the prompt on a terminal", function()
       send "x = 41\r"
       need "> "
       for {set i 0} {$i < 3} {incr i} {
-        send "while true do x = x end\r"
-        after 300
+        send "print('be' .. 'gun') while true do x = x end\r"
+        need "begun"
         send "\003"
         need "interrupted"
         need "> "
@@ -268,8 +285,8 @@ describe("the prompt on a terminal", function()
     local output, status = expect([[
       send "t = kl.ones{64, 64}\r"
       need "> "
-      send "while true do u = kl.matmul(t, t) end\r"
-      after 300
+      send "print('be' .. 'gun') while true do u = kl.matmul(t, t) end\r"
+      need "begun"
       send "\003"
       need "interrupted"
       need "> "

@@ -135,6 +135,23 @@ describe("kl.jit with replay", function()
     assert.equal(2.0, (kl.ones{} * 2):item()) -- and everything goes on
   end)
 
+  it("refuses results that a replay could not give again", function()
+    local left
+    kl.jit(function(x) left = x * 2 end)(kl.ones{2})
+    local closed, symbolic = kl.ones{2}, kl.Input{3}
+    closed:free()
+    for words, value in pairs{["closed, freed or left from a finished step"] = closed, ["freed or left from a finished step"] = left,
+      ["a symbolic tensor, which has no value"] = symbolic} do
+      local f = kl.jit(function(x) return x + 1, {value} end, {replay = true})
+      for _ = 1, 3 do
+        local ok, message = pcall(f, kl.ones{2})
+        assert.is_false(ok)
+        assert.matches("^tests/replay_spec.lua:%d+: a step that is replayed returned .*" .. words, message)
+      end
+    end
+    assert.equal(2.0, (kl.ones{} * 2):item())
+  end)
+
   it("leaves variables and generators as they were when a value is refused", function()
     local v = kl.Variable(kl.zeros{3})
     local generator = kl.random.SeedGenerator{1}

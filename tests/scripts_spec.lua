@@ -48,7 +48,8 @@ describe("the example scripts", function()
       local folder = os.tmpname()
       os.remove(folder)
       assert(os.execute("mkdir " .. folder))
-      local pipe = assert(io.popen(("cd %s && %s run %s/scripts/%s %s 2>&1; echo status $?"):format(folder, program, root, name, case[1])))
+      local command = "cd %s && '%s' run '%s/scripts/%s' %s 2>&1; echo status $?"
+      local pipe = assert(io.popen(command:format(folder, program, root, name, case[1])))
       local output = pipe:read("a")
       pipe:close()
       local missing = {}

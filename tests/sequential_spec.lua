@@ -1,17 +1,12 @@
 local kl = require "kl"
 local assert = require "luassert"
 local compare = require "compare"
+local names_of = require "names_of"
 local near = require "near"
 local raises = require "raises"
 local layers, Sequential = kl.layers, kl.Sequential
 
 kl.set_seed(12)
-
-local function names(list)
-  local text = {}
-  for i, l in ipairs(list) do text[i] = l.name end
-  return table.concat(text, " ")
-end
 
 describe("Sequential", function()
   local x = kl.tensor{{1.0, 2.0}, {3.0, 4.0}}
@@ -19,7 +14,7 @@ describe("Sequential", function()
   it("with an Input is built at once: layers without the InputLayer, weights in the order of the stack", function()
     local model = Sequential{kl.Input{2}, layers.Dense{3, name = "a"}, layers.Dense{1, name = "b"}, name = "stack"}
     assert.is_true(model.built)
-    assert.equal("a b", names(model.layers))
+    assert.equal("a b", names_of(model.layers))
     assert.equal("stack/a/kernel", model.weights[1].path)
     assert.equal(13, model:count_params())
     assert.same({false, 1}, model.outputs.shape)
@@ -101,7 +96,7 @@ describe("Sequential", function()
     local model = Sequential{kl.Input{2}, layers.Dense{3, name = "a"}, name = "m"}
     raises(function() model:add(layers.Reshape{7, name = "r"}) end,
       "samples of 3 elements do not fit the shape %(7%) .*layer 'm/r'")
-    assert.equal("a", names(model.layers))
+    assert.equal("a", names_of(model.layers))
     assert.same({2, 3}, model(x).shape)
     local open = Sequential{layers.Dense{3}, layers.Reshape{7}}
     raises(function() open(x) end, "do not fit")
@@ -112,11 +107,14 @@ describe("Sequential", function()
   it("refuses what is no layer, two of one name, and a second Input", function()
     local function a() return layers.Dense{1, name = "a"} end
     raises(function() Sequential{a(), 5} end, "Sequential: layer 2 must be a layer, got integer 5")
-    raises(function() Sequential{a(), layers.Dense} end, "layer 2 must be a layer")
+    raises(function() Sequential{a(), layers.Dense} end,
+      "layer 2 must be a layer, got the class Dense %(an object of it expected: Dense{...}%)")
+    raises(function() Sequential{kl.Input{2}, nil, a()} end, "element 2 of a list is nil")
     raises(function() Sequential{a(), a()} end, "two layers called 'a'")
     raises(function() Sequential{a(), kl.Input{2}} end, "an Input can only be the first layer")
     raises(function() Sequential{kl.Input{2}, kl.Input{2}} end, "an Input can only be the first layer")
     raises(function() Sequential{a()(kl.Input{2})} end, "a tensor that is not an Input cannot be added")
+    raises(function() layers.Dense{2, input_shape = {4}} end, "Dense: 'input_shape' is no option of layers: begin .* with a kl.Input")
     raises(function() Sequential{a(), nmae = "x"} end, "Sequential: unknown option 'nmae'; did you mean 'name'")
     raises(function() Sequential{name = "e"}(x) end, "Sequential 'e' has no layers")
     raises(function() Sequential{a(), name = "m"}{x, x} end, "Sequential 'm' takes one tensor with a batch axis, got 2 inputs")

@@ -48,4 +48,11 @@ describe("structures", function()
     raises(function() tree.flatten{[0.5] = 1} end, "a structure's keys must be positions or names, got a number")
     raises(function() tree.flatten{[true] = 1} end, "got a boolean")
   end)
+
+  it("have no holes", function()
+    for _, list in ipairs{{1, nil, 3}, {[1] = 1, [3] = 3}, {1, {2, nil, 4}}, {nil, 2}, {a = {nil, 1}}} do
+      raises(function() tree.flatten(list) end, "element %d of a list is nil, and element %d is not")
+      raises(function() tree.map(tostring, {x = list}) end, "element %d of a list is nil, and element %d is not")
+    end
+  end)
 end)

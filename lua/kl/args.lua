@@ -154,17 +154,13 @@ function args.choice(what, value, list)
     type(value) == "string" and errors.nearest(value, names) or "")
 end
 
---- What f(first, {options}) was given as the one table of f{first, options}; `first` itself may be that table.
----@param what string # "plot_model", for messages
----@return any
-function args.joined(what, first, options)
-  if options == nil then return first end
-  if type(options) ~= "table" or getmetatable(options) ~= nil then
-    errors.fail("%s: a table of options expected, got %s", what, errors.show(options))
+--- A position along an axis (from 1 or -1) of a tensor of rank `ndim`, as 1 .. ndim.
+---@return integer
+function args.axis(what, axis, ndim)
+  if math.type(axis) ~= "integer" or axis == 0 or axis > ndim or axis < -ndim then
+    errors.fail("%s: axis %s is out of range: the tensor has %d axes (1 to %d, or -1 to -%d)", what, tostring(axis), ndim, ndim, ndim)
   end
-  local all = {first}
-  for name, value in pairs(options) do all[name] = value end
-  return all
+  return axis < 0 and ndim + axis + 1 or axis
 end
 
 --- Raises unless value is of that kind (and, for numbers, within [low, high]).

@@ -96,6 +96,12 @@ function call_stack.fail_too_deep(layer)
   core.fail(("layers are nested too deep: %s, is %d deep"):format(what, stack.n))
 end
 
+--- An error of what ran inside a layer goes on; that of Lua's own stack says nothing to a user.
+function call_stack.raise_again(layer, message)
+  if type(message) == "string" and message:find("stack overflow", 1, true) then call_stack.fail_too_deep(layer) end
+  error(message, 0)
+end
+
 local subject_end = setmetatable({}, {__close = function() table.remove(own_stack().subjects) end})
 
 --- Until what it returns is closed, errors outside of layers end in these words, in front of those of the calls around:

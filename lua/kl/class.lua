@@ -58,12 +58,23 @@ local function instance_metatable(cls)
   return meta
 end
 
-local function make(cls, ...)
+-- A class of kl's own whose init takes one argument takes one table.
+local function takes_one_table(init)
+  local info = debug.getinfo(init, "Su")
+  return info.nparams == 2 and not info.isvararg and info.source:sub(1, 4) == "=kl/"
+end
+
+local function construct(cls, ...)
   local object = setmetatable({}, rawget(cls, "__instance"))
   if cls.__setup then cls.__setup(object, ...) end
   object:init(...)
   if cls.__ready then cls.__ready(object) end
   return object
+end
+
+local function make(cls, ...)
+  if select("#", ...) > 1 and takes_one_table(cls.init) then return construct(cls, require "kl.one_table"(cls.__name, ...)) end
+  return construct(cls, ...)
 end
 
 local function name_of(cls) return "class " .. cls.__name end

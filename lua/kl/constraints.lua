@@ -6,7 +6,7 @@ local errors = require "kl.errors"
 local lookup = require "kl.lookup"
 
 local ops = core.ops
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 local constraints = {}
 
 ---@class kl.constraints.Constraint: kl.Object

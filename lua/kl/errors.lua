@@ -25,6 +25,7 @@ end
 function errors.show(value)
   local kind = math.type(value) or type(value)
   if kind == "string" then return ("the string %q"):format(value) end
+  if value ~= value then return "float nan" end -- the C library's spelling has a sign
   if kind == "integer" or kind == "float" or kind == "boolean" then return ("%s %s"):format(kind, value) end
   if kind == "userdata" then
     local ok, shape = pcall(function() return core.shape_text(value) end)
@@ -32,10 +33,15 @@ function errors.show(value)
   end
   if kind == "table" then
     local meta = getmetatable(value)
+    if meta and meta.is_class then return ("the class %s (an object of it expected: %s{...})"):format(value.__name, value.__name) end
     return meta and meta.__name and "a " .. meta.__name or "a table"
   end
   return kind == "nil" and "nil" or "a " .. kind
 end
+
+--- An error's words without the file and line in front, to be put into another message.
+---@return string
+function errors.words(message) return (tostring(message):gsub("^[^\n]-:%d+: ", "", 1)) end
 
 --- A message handler: adds, once, the user's frames of the stack (kl's own are left out).
 errors.traceback = core.traceback

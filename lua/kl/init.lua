@@ -12,12 +12,14 @@ for name, f in pairs(ops) do
 end
 kl.ops = ops
 
-kl.tensor = core.tensor
+kl.tensor, kl.convert_to_tensor = core.tensor, core.tensor
 kl.Variable = require "kl.variable".Variable
 kl.GradientTape, kl.custom_gradient, kl.gradcheck = grad.GradientTape, grad.custom_gradient, grad.gradcheck
 kl.random, kl.set_seed = random, random.set_seed
 
 kl.jit = require "kl.jit"
+--- print, with plain tables shown by what is in them: kl.print(t.shape).
+function kl.print(...) require "kl.show"(...) end
 kl.profile = function(...) return require "kl.profile"(...) end
 kl.Module = require "kl.module"
 kl.layers = require "kl.layers"
@@ -39,6 +41,7 @@ function kl.save(...) return require "kl.files".save(...) end
 kl.set_threads, kl.set_memory_limit, kl.plans = core.set_threads, core.set_memory_limit, core.plans
 
 local namespace = require "kl.namespace"
+namespace(random, "kl.random", "function")
 for name, what in pairs{layers = "layer", initializers = "initializer", regularizers = "regularizer", constraints = "constraint",
   activations = "activation"} do
   namespace(kl[name], "kl." .. name, what)
@@ -46,7 +49,7 @@ end
 
 -- The parts of which a script uses some: each is read in when its name is first used.
 local parts = {losses = "loss", metrics = "metric", optimizers = "optimizer", callbacks = "callback", utils = "function", data = false,
-  datasets = false, plot = false, summary = false}
+  datasets = "data set", plot = "function", summary = "function"}
 setmetatable(kl, {__name = "kl", __index = function(_, name)
   local what = parts[name]
   if what == nil then
@@ -54,7 +57,7 @@ setmetatable(kl, {__name = "kl", __index = function(_, name)
     local known = {}
     for own in pairs(kl) do known[own] = true end
     for own in pairs(parts) do known[own] = true end
-    errors.fail("there is no kl.%s%s", name, errors.nearest(name, known))
+    errors.fail("there is no kl.%s%s", name, require "kl.elsewhere".hint("kl", name) or errors.nearest(name, known))
   end
   local part = require("kl." .. name)
   if what then namespace(part, "kl." .. name, what) end
@@ -68,6 +71,9 @@ end, __pairs = function()
 end})
 
 -- Every op whose first argument is a tensor is also its method.
-for name, f in pairs(ops) do core.tensor_methods[name] = f end
+for name, f in pairs(ops) do
+  if name ~= "read_shape" then core.tensor_methods[name] = f end
+end
+core.tensor_methods.__elsewhere = function(name) return require "kl.elsewhere".hint("kl.tensor", name) end
 
 return kl

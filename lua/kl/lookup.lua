@@ -19,6 +19,16 @@ function lookup.index(entries, aliases)
   return index
 end
 
+--- Adds Keras's short names, which losses and metrics share, to aliases; also in capitals.
+---@param aliases table<string, string>
+function lookup.add_short_names(aliases)
+  for short, name in pairs{mse = "MeanSquaredError", mae = "MeanAbsoluteError", mape = "MeanAbsolutePercentageError",
+    msle = "MeanSquaredLogarithmicError", bce = "BinaryCrossentropy", kld = "KLDivergence"} do
+    aliases[short], aliases[short:upper()] = name, name
+  end
+  return aliases
+end
+
 --- The entry of a name, or an error with the nearest one.
 ---@param what string # "loss", for the message
 function lookup.find(what, index, name)

@@ -9,6 +9,7 @@ local class = require "kl.class"
 local errors = require "kl.errors"
 local functional = require "kl.functional"
 local names = require "kl.names"
+local one_table = require "kl.one_table"
 local tree = require "kl.tree"
 
 ---@class kl.Model: kl.Layer
@@ -146,9 +147,17 @@ rawset(Model, "build", function(self, shape)
   if not ok then error(message, 0) end
 end)
 
+local takes_one_table = {compile = true, fit = true, evaluate = true, predict = true, train_on_batch = true, test_on_batch = true,
+  predict_on_batch = true}
+
+-- model:fit(x, y, {epochs = 3}) for model:fit{x, y, epochs = 3}.
+local function joining(name, f)
+  return function(self, ...) return f(self, one_table(name, ...)) end
+end
+
 for _, part in ipairs{"kl.training.compile", "kl.training.steps", "kl.training.fit"} do
   for name, f in pairs(require(part)) do
-    if name ~= "get" then Model[name] = f end
+    if name ~= "get" then Model[name] = takes_one_table[name] and joining(name, f) or f end
   end
   for name, f in pairs(require(part).get or {}) do Model.get[name] = f end
 end
@@ -184,12 +193,9 @@ end
 --- connected to; and the totals.
 ---@param options? table # line_length = 88 (108 of a graph), positions = where columns end (parts of 1, or columns), print_fn = a
 --- function that gets the whole text, expand_nested = false, show_trainable = false, layer_range = {first name, last name}
-function Model:summary(options) require "kl.model_summary".show(self, options) end
+function Model:summary(options) require "kl.utils.model_summary".show(self, options) end
 
 --- Writes the whole model: `.keras` or `.h5`, by extension.
 function Model:save(path, options) return require "kl.saving".save_model(self, path, options) end
---- Writes or reads the weights (`.weights.h5`); the optimizer's state too if the model is compiled.
-function Model:save_weights(path, options) return require "kl.saving".save_weights(self, path, options) end
-function Model:load_weights(path, options) return require "kl.saving".load_weights(self, path, options) end
 
 return Model

@@ -132,6 +132,22 @@ function Module.get:variables() return chosen(self) end
 function Module.get:trainable_variables() return chosen(self, true) end
 function Module.get:non_trainable_variables() return chosen(self, false) end
 
+--- All modules below this one, outer ones first, each once.
+---@return kl.Module[]
+function Module.get:submodules()
+  local modules = Module._census(self).modules
+  return table.move(modules, 2, #modules, 1, {})
+end
+
+--- Writes all variables to a file that ends in .weights.h5: in Keras 3's layout, by the names of fields; the state of a field
+--- `optimizer` too, as a compiled model has it.
+---@param options? table # overwrite = true
+function Module:save_weights(path, options) return require "kl.saving".save_weights(self, path, options) end
+
+--- Reads what save_weights wrote into the variables, which must be there: call the module on data first if that makes them.
+---@param options? table # skip_mismatch = false
+function Module:load_weights(path, options) return require "kl.saving".load_weights(self, path, options) end
+
 --- module(...) is module:call(...).
 function Module:__call(...)
   return self:call(...)

@@ -13,6 +13,6 @@ return function(t, path, what)
     for name, value in next, t do
       if type(name) == "string" and type(value) ~= "table" or getmetatable(value) ~= nil then known[#known + 1] = name end
     end
-    errors.fail("there is no %s '%s' in %s%s", what, key, path, errors.nearest(key, known))
+    errors.fail("there is no %s '%s' in %s%s", what, key, path, require "kl.elsewhere".hint(path, key) or errors.nearest(key, known))
   end})
 end

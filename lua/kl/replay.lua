@@ -9,6 +9,7 @@ local tree = require "kl.tree"
 
 ---@class kl.Replay: kl.Object
 ---@field replayed boolean # the last call ran no Lua: nobody but the caller holds its results
+---@field takes_rows boolean # a recording is there that run_apart can run on rows
 local Replay = class.Object:extend("Replay")
 
 local MOST_PER_KEY = 16 -- recordings kept for arguments that differ in shape only; the oldest goes
@@ -71,10 +72,13 @@ local function build(template, tensors)
 end
 
 ---@param f function
-function Replay:init(f)
+---@param apart? boolean # a prefetch's thread is to run it too, where that can be (run_apart)
+function Replay:init(f, apart)
   self.f = f
+  self.apart = apart or false
   self.found = {}
   self.replayed = false
+  self.takes_rows = false
 end
 
 --- Forgets all recordings.
@@ -94,6 +98,7 @@ local function keep(self, key, ok, replay, handles, ...)
   end
   if #entries == MOST_PER_KEY then table.remove(entries) end
   table.insert(entries, 1, {replay = replay, template = template})
+  self.takes_rows = self.takes_rows or replay:takes_rows()
   return ...
 end
 
@@ -117,7 +122,23 @@ function Replay:__call(...)
   end
   local arguments, views = table.pack(...), {}
   for i = 1, arguments.n do arguments[i] = with_views(arguments[i], views) end
-  return keep(self, key, core.capture_step(run_step.handler, self.f, views, table.unpack(arguments, 1, arguments.n)))
+  return keep(self, key, core.capture_step(run_step.handler, self.f, views, self.apart, table.unpack(arguments, 1, arguments.n)))
+end
+
+--- Has the thread of a prefetch's queue make f(...) of tensors that it will have made by then: a ticket, and the results to
+--- come, with their number in `n`.  Nothing where only a call can tell: f was not recorded for such tensors, or depends on more
+--- than its arguments.
+---@param queue userdata # core.prefetch
+---@param arguments any[] # structures of tensors
+---@param rows? integer # f of each of so many rows of every tensor; the results are stacked
+---@return userdata? ticket, table? results
+function Replay:run_apart(queue, arguments, rows)
+  local leaves, parts = {}, {}
+  for _, argument in ipairs(arguments) do describe(argument, leaves, parts) end
+  for _, entry in ipairs(self.found[table.concat(parts, ",")] or {}) do
+    local ticket = queue:run(entry.replay, leaves, rows)
+    if ticket then return ticket, build(entry.template, ticket:tensors()) end
+  end
 end
 
 return Replay

@@ -5,6 +5,7 @@ local Model = require "kl.model"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local functional = require "kl.functional"
+local tree = require "kl.tree"
 
 ---@class kl.Sequential: kl.Model
 local Sequential = Model:extend("Sequential")
@@ -25,6 +26,7 @@ function Sequential:init(given)
     if math.type(key) == "integer" then stack[key] = value else options[key] = value end
   end
   if #stack == 1 and type(stack[1]) == "table" and getmetatable(stack[1]) == nil then stack = stack[1] end
+  tree.names(stack) -- a nil in the list is no end of it
   Sequential.super.init(self, options)
   rawset(self, "_quiet", true)
   for i = 1, #stack do self:add(stack[i]) end

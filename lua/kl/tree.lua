@@ -9,13 +9,21 @@ local tree = {}
 ---@return string[]|nil
 function tree.names(t)
   local names
+  local positions, last = 0, 0
   for key in pairs(t) do
     if type(key) == "string" then
       names = names or {}
       names[#names + 1] = key
-    elseif math.type(key) ~= "integer" then
+    elseif math.type(key) == "integer" then
+      positions, last = positions + 1, math.max(last, key)
+    else
       errors.fail("a structure's keys must be positions or names, got a %s", type(key))
     end
+  end
+  if positions ~= last then
+    local i = 1
+    while t[i] ~= nil do i = i + 1 end
+    errors.fail("element %d of a list is nil, and element %d is not: a list has no holes (`false` stands for nothing)", i, last)
   end
   if names and #t > 0 then
     errors.fail("a structure is either a list or a table by name, this one has both positions and names ('%s')",

@@ -1,6 +1,6 @@
 -- The one direction of the parts (docs/architecture.md), and what no file may say: lua5.4 scripts/dev/boundaries.lua
 -- Prints a line per violation and counts at the end; run from the repository's root.
-local violations, checked = 0, 0
+local violations, checked, seen = 0, 0, {}
 
 local function complain(file, line, format, ...)
   violations = violations + 1
@@ -17,7 +17,7 @@ end
 
 local function each_line(path, f)
   local number = 0
-  checked = checked + 1
+  if not seen[path] then seen[path], checked = true, checked + 1 end
   for line in io.lines(path) do
     number = number + 1
     f(line, number)
@@ -72,13 +72,13 @@ end
 -- Lua: a module may require, when it is loaded, those of its own stage and of the stages before.  A require inside a function
 -- is how an object finds what is made later (a model its saving); it is not checked.
 local stages = {
-  {"class", "errors", "args", "tree", "names", "own_code", "namespace", "version", "coroutines", "files"},
+  {"class", "errors", "elsewhere", "args", "tree", "names", "one_table", "own_code", "namespace", "version", "files"},
   {"ops", "random", "variable", "grad", "step", "replay", "jit", "dry_run", "lookup", "activations", "saving.serialize"},
   {"initializers", "regularizers", "constraints", "losses", "metrics", "optimizers", "plot"},
-  {"call_stack", "module", "layer", "layer_weights", "layer_hooks", "functional", "layers"},
+  {"call_stack", "module", "layer", "functional", "layers"},
   {"callbacks", "data", "datasets", "summary", "training"},
   {"model", "sequential"},
-  {"saving", "info", "profile", "run", "utils", "model_summary"},
+  {"saving", "show", "info", "profile", "run", "utils"},
   {"init"},
 }
 
@@ -92,14 +92,29 @@ local function stage_of(module)
   return outer and stage_of(outer)
 end
 
+for _, names in ipairs(stages) do
+  for _, name in ipairs(names) do
+    local path = "lua/kl/" .. name:gsub("%.", "/")
+    if not io.open(path .. ".lua") and not io.open(path) then
+      complain("scripts/dev/boundaries.lua", 1, "the stages name kl.%s, which is not there", name)
+    end
+  end
+end
+
 -- Values leave the tensors here and in callbacks, which run between steps, and nowhere else: everything else must be recordable.
 local may_read = {
+  ["lua/kl/elsewhere.lua"] = true,          -- it only says so to users
   ["lua/kl/training/logs.lua"] = true,      -- what steps returned
   ["lua/kl/training/batches.lua"] = true,   -- the order of batches
   ["lua/kl/data/order.lua"] = true,         -- positions
   ["lua/kl/data/directory.lua"] = true,     -- the order of files
   ["lua/kl/data/functions.lua"] = true,     -- what a predicate said
+  ["lua/kl/data/file_cache.lua"] = true,    -- numbers that were kept as tensors
+  ["lua/kl/data/grouping.lua"] = true,      -- the key of an element
+  ["lua/kl/data/mixing.lua"] = true,        -- which data set comes next
+  ["lua/kl/data/stage.lua"] = true,         -- numbers drawn for the order of elements
   ["lua/kl/ops/array.lua"] = true,          -- array_equal, which gives a Lua boolean
+  ["lua/kl/ops/elementwise.lua"] = true,    -- allclose, likewise
   ["lua/kl/ops/selection.lua"] = true,      -- how many elements there are, which a shape depends on
   ["lua/kl/summary/writer.lua"] = true,     -- what is written to event files
   ["lua/kl/grad.lua"] = true,               -- gradcheck compares numbers
@@ -107,6 +122,10 @@ local may_read = {
   ["lua/kl/optimizers/optimizer.lua"] = true, -- get_config, for files
   ["lua/kl/utils/arrays.lua"] = true,       -- to_categorical counts classes
 }
+
+for path in pairs(may_read) do
+  if not io.open(path) then complain("scripts/dev/boundaries.lua", 1, "may_read lists %s, which is not there", path) end
+end
 
 for _, path in ipairs(files("'lua/kl/*.lua'")) do
   local module = path:match("^lua/kl/(.*)%.lua$"):gsub("/", "."):gsub("%.init$", "")
@@ -136,6 +155,41 @@ for _, path in ipairs(files("")) do
     each_line(path, function(line, n)
       if (" " .. line):find("[^%w_.]/work/%l") or (" " .. line):find("[^%w_.]/home/%l") then
         complain(path, n, "a path of a machine")
+      end
+    end)
+  end
+end
+
+-- Names of files in comments and documents are those of files that are there: whole paths anywhere, ends of paths ("op/op.h", and
+-- in documents "plan.c") in src and lua.  Not meant: <family>.c, *.lua, and what a user would call his own.
+local is_file, is_end = {}, {}
+for _, path in ipairs(files("")) do
+  is_file[path] = true
+  local tail = path
+  while tail do
+    is_end[tail] = true
+    tail = tail:match("^[^/]*/(.+)$")
+  end
+end
+
+local folders = {src = true, lua = true, tests = true, scripts = true, docs = true, bench = true}
+local endings = {c = true, h = true, lua = true, md = true, py = true, proto = true}
+
+for path in pairs(is_file) do
+  local folder, ending = path:match("^([^/]+)/"), path:match("%.(%w+)$")
+  if ending == "md" or folders[folder] and folder ~= "docs" and (endings[ending] or not path:find("%.")) then
+    each_line(path, function(line, n)
+      local here = folder == "src" or folder == "lua"
+      local text = " " .. line .. " "
+      for name, suffix in text:gmatch("[^%w_./<>*%%-](%w[%w_./]*%.(%w+))%f[^%w_]") do
+        local first = name:match("^([^/]+)/")
+        local missing = folders[first] and not is_file[name] or here and first and not is_end[name]
+        if endings[suffix] and missing and not line:find("^#include") then complain(path, n, "there is no file %s", name) end
+      end
+      if ending == "md" then
+        for name, suffix in line:gmatch("`([%w_/]+%.(%w+))`") do
+          if endings[suffix] and not is_end[name] then complain(path, n, "there is no file %s", name) end
+        end
       end
     end)
   end

@@ -75,6 +75,13 @@ void kl_bind_add_bytes(lua_State *L, size_t bytes);
 /* Pushes ", did you mean 'x'?" for the nearest of the names (a NULL-terminated list, or the string keys of the table at
  * `names` where list is NULL), or "".  [-0, +1] */
 void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *list, int names);
+/* The same for a tensor's (own: 0) or a variable's methods: what does the same here where the name is known from
+ * elsewhere (lua/kl/elsewhere.lua), else the nearest of its own methods, else of those of tensors.  Upvalues or
+ * indices.  [-0, +1] */
+void kl_bind_push_method_hint(lua_State *L, const char *wrong, int own, int methods);
+
+/* Makes the metatable of a type of userdata, with its metamethods and its methods; NULL for none. */
+void kl_bind_new_type(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods);
 
 /* Pushes a table with that __mode.  [-0, +1] */
 void kl_bind_new_weak_table(lua_State *L, const char *mode);

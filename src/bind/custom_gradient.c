@@ -76,11 +76,6 @@ static kl_status attach(int nvalues, kl_tensor **values, int nargs, kl_tensor **
   return kl_foreign_attach(nvalues, values, nargs, arguments, &rule->foreign, out);
 }
 
-void kl_bind_forget_rules(lua_State *L) {
-  lua_pushnil(L);
-  lua_setiuservalue(L, 1, 2);
-}
-
 /* core.custom(values, arguments, rule): lists of tensors (arguments: variables too) -> list of outputs. */
 static int custom(lua_State *L) {
   static lua_Integer next_number = 1;

@@ -13,20 +13,6 @@ static int gc_sweep(lua_State *L) {
   return 0;
 }
 
-kl_tensor **kl_bind_read_values(lua_State *L, int index, const char *what, bool may_be_false, int *n) {
-  *n = (int)lua_rawlen(L, index);
-  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(*n + 1), 0);
-  for (int i = 0; i < *n; i++) {
-    lua_rawgeti(L, index, i + 1);
-    list[i] = kl_bind_to_either(L, -1);
-    if (list[i] == NULL && !(may_be_false && lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
-      kl_bind_error(L, "%s %d must be a tensor or a variable, got %s", what, i + 1, luaL_typename(L, -1));
-    }
-    lua_pop(L, 1);
-  }
-  return list;
-}
-
 /* tape:_gradient(targets, sources, seeds, nodes): lists; seeds may hold false.  Returns the list of gradients,
  * false where there is no path.  With `nodes` only the first ones are swept, and the tape is not used up. */
 int kl_bind_gradient(lua_State *L) {
@@ -120,10 +106,9 @@ static int why(lua_State *L) {
 
 void kl_bind_open_gradient(lua_State *L, int core) {
   static const luaL_Reg methods[] = {{"_gradient", kl_bind_gradient}, {"why", why}, {NULL, NULL}};
-  luaL_newmetatable(L, SWEEP_TYPE);
-  lua_pushcfunction(L, gc_sweep);
-  lua_setfield(L, -2, "__gc");
+  static const luaL_Reg sweep_ends[] = {{"__gc", gc_sweep}, {NULL, NULL}};
+  kl_bind_new_type(L, SWEEP_TYPE, sweep_ends, NULL);
   lua_getfield(L, core, "tape_methods");
   luaL_setfuncs(L, methods, 0);
-  lua_pop(L, 2);
+  lua_pop(L, 1);
 }

@@ -71,11 +71,7 @@ static int is_open(lua_State *L) {
 void kl_bind_open_guard(lua_State *L, int core) {
   static const luaL_Reg meta[] = {{"__gc", gc}, {"__close", close}, {NULL, NULL}};
   static const luaL_Reg methods[] = {{"open", open}, {"undo", undo}, {"is_open", is_open}, {NULL, NULL}};
-  luaL_newmetatable(L, GUARD_TYPE);
-  luaL_setfuncs(L, meta, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_type(L, GUARD_TYPE, meta, methods);
   lua_pushcfunction(L, new_guard);
   lua_setfield(L, core, "guard");
 }

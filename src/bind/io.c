@@ -270,21 +270,16 @@ void kl_bind_open_io(lua_State *L, int core) {
   static const luaL_Reg zip_methods[] = {
       {"names", zip_names}, {"size", zip_size}, {"read", zip_read}, {"close", close_zip}, {NULL, NULL},
   };
+  static const luaL_Reg buffer_ends[] = {{"__gc", close_buffer}, {NULL, NULL}};
   static const luaL_Reg zip_ends[] = {{"__gc", close_zip}, {"__close", close_zip}, {NULL, NULL}};
-  luaL_newmetatable(L, BUFFER_TYPE);
-  lua_pushcfunction(L, close_buffer);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
-  luaL_newmetatable(L, ZIP_TYPE);
-  luaL_setfuncs(L, zip_ends, 0);
-  luaL_newlib(L, zip_methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_type(L, BUFFER_TYPE, buffer_ends, NULL);
+  kl_bind_new_type(L, ZIP_TYPE, zip_ends, zip_methods);
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
   kl_bind_open_image(L, lua_gettop(L));
   kl_bind_open_folder(L, lua_gettop(L));
   kl_bind_open_array(L, lua_gettop(L));
   kl_bind_open_csv(L, lua_gettop(L));
+  kl_bind_open_npy_writer(L, lua_gettop(L));
   lua_setfield(L, core, "io");
 }

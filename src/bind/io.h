@@ -37,6 +37,7 @@ void kl_bind_open_h5(lua_State *L, int io);
 void kl_bind_open_image(lua_State *L, int io);
 void kl_bind_open_array(lua_State *L, int io);
 void kl_bind_open_csv(lua_State *L, int io);
+void kl_bind_open_npy_writer(lua_State *L, int io);
 void kl_bind_open_folder(lua_State *L, int io);
 
 #endif

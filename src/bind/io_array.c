@@ -327,11 +327,7 @@ void kl_bind_open_array(lua_State *L, int io) {
       {"info", rows_info}, {"range", rows_range}, {"gather", rows_gather}, {"close", close_rows}, {NULL, NULL},
   };
   static const luaL_Reg ends[] = {{"__gc", close_rows}, {"__close", close_rows}, {NULL, NULL}};
-  luaL_newmetatable(L, ROWS_TYPE);
-  luaL_setfuncs(L, ends, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_type(L, ROWS_TYPE, ends, methods);
   lua_pushvalue(L, io);
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

@@ -165,11 +165,7 @@ void kl_bind_open_csv(lua_State *L, int io) {
   static const luaL_Reg methods[] = {{"size", size},     {"kind", kind},       {"strings", strings},
                                      {"tensor", tensor}, {"close", close_csv}, {NULL, NULL}};
   static const luaL_Reg ends[] = {{"__gc", close_csv}, {"__close", close_csv}, {NULL, NULL}};
-  luaL_newmetatable(L, CSV_TYPE);
-  luaL_setfuncs(L, ends, 0);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_type(L, CSV_TYPE, ends, methods);
   lua_pushcfunction(L, open_csv);
   lua_setfield(L, io, "csv");
   lua_pushcfunction(L, number_texts);

@@ -314,10 +314,8 @@ void kl_bind_open_json(lua_State *L, int core) {
   };
   luaL_newmetatable(L, ARRAY_TYPE);
   lua_pop(L, 1);
-  luaL_newmetatable(L, JSON_TYPE);
-  lua_pushcfunction(L, close_tree);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg tree_ends[] = {{"__gc", close_tree}, {NULL, NULL}};
+  kl_bind_new_type(L, JSON_TYPE, tree_ends, NULL);
   luaL_newlib(L, functions);
   lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 2);

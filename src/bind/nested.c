@@ -37,8 +37,10 @@ static kl_status walk(lua_State *L, nested *w, int axis) {
   int type = lua_type(L, -1);
   if (axis == w->shape.ndim) {
     if (type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
-      return type == LUA_TTABLE
-                 ? kl_fail(KL_ESHAPE, "kl.tensor: the nested tables do not all have the same depth")
+      return type == LUA_TTABLE ? kl_fail(KL_ESHAPE, "kl.tensor: the nested tables do not all have the same depth")
+             : kl_bind_kind_of(L, -1) != KL_BIND_OTHER
+                 ? kl_fail(KL_EDTYPE,
+                           "kl.tensor: numbers or booleans expected, got a tensor: kl.stack makes one of a list")
                  : kl_fail(KL_EDTYPE, "kl.tensor: numbers or booleans expected, got %s", lua_typename(L, type));
     }
     bool is_float = type == LUA_TNUMBER && !lua_isinteger(L, -1);

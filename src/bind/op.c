@@ -220,11 +220,9 @@ static const struct {
 };
 
 void kl_bind_open_ops(lua_State *L, int core) {
-  static const luaL_Reg box_meta[] = {{"__gc", close_box}, {NULL, NULL}};
+  static const luaL_Reg box_ends[] = {{"__gc", close_box}, {NULL, NULL}};
   static const char *const types[] = {KL_TENSOR_TYPE, KL_RECORDED_TYPE, KL_VARIABLE_TYPE};
-  luaL_newmetatable(L, BOX_TYPE);
-  luaL_setfuncs(L, box_meta, 0);
-  lua_pop(L, 1);
+  kl_bind_new_type(L, BOX_TYPE, box_ends, NULL);
 
   lua_newtable(L);
   int ops = lua_gettop(L);

@@ -1,9 +1,13 @@
-/* core.prefetch: rows gathered ahead by a thread (io/prefetch.h), for lua/kl/data.
+/* core.prefetch: rows gathered, and recorded steps run, ahead by a thread (io/prefetch.h), for lua/kl/data.
  *
  * A ticket is the promise of one job's tensors.  The job holds what it needs by itself: Lua may collect queue, ticket
  * and tensors in any order. */
 #include "io/prefetch.h"
+
+#include <string.h>
+
 #include "bind/io.h"
+#include "bind/replay.h"
 
 #define QUEUE_TYPE "kl.Prefetch"
 #define TICKET_TYPE "kl.Prefetch.Ticket"
@@ -129,6 +133,109 @@ static int submit(lua_State *L) {
   return status == KL_OK ? 1 : 0;
 }
 
+static kl_status run_call(void *context) { return kl_apart_call_run(context); }
+static void release_call(void *context) { kl_apart_call_release(context); }
+
+/* Storages for what a call computes; with rows > 0 for that of so many. */
+static kl_status make_storages(kl_prefetch *p, const kl_apart *apart, int64_t rows, kl_tensor **storages) {
+  for (int i = 0; i < kl_apart_storage_count(apart); i++) {
+    kl_spec spec = kl_apart_storage_spec(apart, i);
+    if (rows > 0) {
+      memmove(spec.shape.dim + 1, spec.shape.dim, sizeof *spec.shape.dim * (size_t)spec.shape.ndim);
+      spec.shape.dim[0] = rows;
+      spec.shape.ndim++;
+    }
+    KL_TRY(kl_prefetch_buffer(p, spec.dtype, &spec.shape, &storages[i]));
+  }
+  return KL_OK;
+}
+
+/* The call with storages of its own; NULL if it can not be had. */
+static kl_apart_call *new_call(kl_prefetch *p, kl_apart *apart, int64_t rows, int nargs, kl_tensor *const *args,
+                               size_t *bytes) {
+  kl_tensor *storages[MOST_PARTS] = {NULL};
+  kl_apart_call *call = NULL;
+  if (make_storages(p, apart, rows, storages) == KL_OK) {
+    kl_apart_call_new(apart, rows, nargs, args, storages, &call);
+  }
+  *bytes = 0;
+  for (int i = 0; i < MOST_PARTS && storages[i] != NULL; i++) {
+    *bytes += storages[i]->storage->bytes;
+    kl_tensor_release(storages[i]); /* the call holds it */
+  }
+  return call;
+}
+
+/* Contiguous, with so many rows. */
+static bool are_rows(int64_t rows, int n, kl_tensor *const *args) {
+  for (int i = 0; i < n; i++) {
+    if (args[i]->shape.ndim == 0 || args[i]->shape.dim[0] != rows || !kl_tensor_is_contiguous(args[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool takes(const kl_bind_replay *r, int64_t rows, int nargs, kl_tensor *const *args) {
+  if (rows > 0 && (!kl_apart_takes_rows(r->apart) || !are_rows(rows, nargs, args))) {
+    return false;
+  }
+  return kl_replay_fits(r->replay, rows > 0, nargs, args);
+}
+
+/* queue:run(replay, tensors, rows) -> ticket: the replay on these tensors, which jobs before may be about to make; with
+ * rows > 0 on each of so many rows of them.  Nothing if only the script's own thread can do it. */
+static int run_replay(lua_State *L) {
+  kl_prefetch *p = *check_queue(L);
+  const kl_bind_replay *captured = kl_bind_check_replay(L, 2);
+  kl_apart *apart = captured->apart;
+  luaL_checktype(L, 3, LUA_TTABLE);
+  int64_t rows = luaL_optinteger(L, 4, 0);
+  int nargs = (int)lua_rawlen(L, 3);
+  kl_tensor *args[MOST_PARTS];
+  if (p == NULL || apart == NULL || nargs > MOST_PARTS || kl_apart_storage_count(apart) > MOST_PARTS) {
+    return 0;
+  }
+  for (int k = 0; k < nargs; k++) {
+    lua_rawgeti(L, 3, k + 1);
+    args[k] = kl_bind_check_tensor(L, -1);
+    lua_pop(L, 1); /* the list holds it */
+  }
+  if (!takes(captured, rows, nargs, args)) {
+    return 0;
+  }
+  kl_prefetch_job **slot = lua_newuserdatauv(L, sizeof *slot, 1);
+  *slot = NULL;
+  luaL_setmetatable(L, TICKET_TYPE);
+  int n = kl_apart_result_count(apart);
+  luaL_checkstack(L, n + 4, "prefetch");
+  lua_createtable(L, n, 0);
+  int first = lua_gettop(L) + 1;
+  for (int k = 0; k < n; k++) {
+    kl_bind_new_tensor(L);
+  }
+  size_t bytes;
+  kl_apart_call *call = new_call(p, apart, rows, nargs, args, &bytes);
+  kl_status status = call == NULL ? KL_ENOMEM : KL_OK;
+  for (int k = 0; k < n && status == KL_OK; k++) {
+    status = kl_apart_call_result(call, k, &((kl_bind_handle *)lua_touserdata(L, first + k))->t);
+  }
+  if (status == KL_OK) {
+    status = kl_prefetch_submit_work(p, &(kl_prefetch_work){run_call, release_call, call}, slot);
+  } else if (call != NULL) {
+    kl_apart_call_release(call);
+  }
+  if (status != KL_OK) {
+    return 0;
+  }
+  for (int k = n; k > 0; k--) {
+    lua_rawseti(L, first - 1, k);
+  }
+  lua_setiuservalue(L, -2, 1);
+  kl_bind_add_bytes(L, bytes);
+  return 1;
+}
+
 static int release_ticket(lua_State *L) {
   kl_prefetch_job **slot = luaL_checkudata(L, 1, TICKET_TYPE);
   kl_prefetch_job *job = *slot;
@@ -139,7 +246,7 @@ static int release_ticket(lua_State *L) {
   return 0;
 }
 
-/* ticket:wait() -> list of tensors; nothing if the queue was closed before. */
+/* ticket:wait() -> list of tensors; nothing if they were not made: the script's own thread is to do it. */
 static int wait_for(lua_State *L) {
   kl_prefetch_job **slot = luaL_checkudata(L, 1, TICKET_TYPE);
   if (*slot == NULL) {
@@ -158,21 +265,21 @@ static int wait_for(lua_State *L) {
   return 1;
 }
 
+/* ticket:tensors() -> the list of tensors that wait will give, for queue:run. */
+static int promised(lua_State *L) {
+  luaL_checkudata(L, 1, TICKET_TYPE);
+  lua_getiuservalue(L, 1, 1);
+  return 1;
+}
+
 void kl_bind_open_prefetch(lua_State *L, int core) {
-  static const luaL_Reg queue_methods[] = {{"submit", submit}, {"close", close_queue}, {NULL, NULL}};
-  luaL_newmetatable(L, QUEUE_TYPE);
-  lua_pushcfunction(L, collect_queue);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, queue_methods);
-  lua_setfield(L, -2, "__index");
-  luaL_newmetatable(L, TICKET_TYPE);
-  lua_pushcfunction(L, release_ticket);
-  lua_setfield(L, -2, "__gc");
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, wait_for);
-  lua_setfield(L, -2, "wait");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 2);
+  static const luaL_Reg queue_meta[] = {{"__gc", collect_queue}, {NULL, NULL}};
+  static const luaL_Reg queue_methods[] = {
+      {"submit", submit}, {"run", run_replay}, {"close", close_queue}, {NULL, NULL}};
+  static const luaL_Reg ticket_meta[] = {{"__gc", release_ticket}, {NULL, NULL}};
+  static const luaL_Reg ticket_methods[] = {{"wait", wait_for}, {"tensors", promised}, {NULL, NULL}};
+  kl_bind_new_type(L, QUEUE_TYPE, queue_meta, queue_methods);
+  kl_bind_new_type(L, TICKET_TYPE, ticket_meta, ticket_methods);
   lua_pushcfunction(L, new_queue);
   lua_setfield(L, core, "prefetch");
 }

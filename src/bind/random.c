@@ -79,12 +79,8 @@ void kl_bind_open_random(lua_State *L, int core) {
       {"set_state", set_state},
       {NULL, NULL},
   };
-  luaL_newmetatable(L, GENERATOR_TYPE);
-  lua_pushcfunction(L, close_generator);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", close_generator}, {NULL, NULL}};
+  kl_bind_new_type(L, GENERATOR_TYPE, meta, methods);
   lua_pushcfunction(L, new_generator);
   lua_setfield(L, core, "generator");
   lua_pushcfunction(L, generator_key);

@@ -66,12 +66,8 @@ void kl_bind_open_record(lua_State *L, int core) {
   static const luaL_Reg methods[] = {
       {"begin", begin}, {"finish", finish}, {"run", run}, {"clear", clear}, {"stats", stats}, {NULL, NULL},
   };
-  luaL_newmetatable(L, TRACE_TYPE);
-  lua_pushcfunction(L, gc_trace);
-  lua_setfield(L, -2, "__gc");
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", gc_trace}, {NULL, NULL}};
+  kl_bind_new_type(L, TRACE_TYPE, meta, methods);
   lua_pushcfunction(L, new_trace);
   lua_setfield(L, core, "trace");
   lua_pushcfunction(L, promote);

@@ -1,5 +1,5 @@
 /* Capturing a step, and running it again without its Lua. */
-#include "graph/replay.h"
+#include "bind/replay.h"
 
 #include "bind/step.h"
 #include "op/profile.h"
@@ -7,12 +7,14 @@
 #define REPLAY_TYPE "kl.replay"
 
 static int gc_replay(lua_State *L) {
-  kl_replay **slot = lua_touserdata(L, 1);
-  kl_replay *replay = *slot;
-  *slot = NULL;
-  kl_replay_release(replay);
+  kl_bind_replay *captured = lua_touserdata(L, 1);
+  kl_replay_release(captured->replay);
+  kl_apart_release(captured->apart);
+  *captured = (kl_bind_replay){0};
   return 0;
 }
+
+const kl_bind_replay *kl_bind_check_replay(lua_State *L, int index) { return luaL_checkudata(L, index, REPLAY_TYPE); }
 
 typedef struct capture {
   int n;
@@ -22,8 +24,8 @@ typedef struct capture {
 
 static void collect_all(lua_State *L, kl_bind_handle *handle, void *context) {
   capture *c = context;
-  if (handle->t == NULL) {
-    kl_bind_error(L, "a step returned a tensor that was closed or freed");
+  if (handle == NULL) {
+    kl_bind_error(L, "a step that is replayed returned a tensor that was closed, freed or left from a finished step");
   }
   if (c->list != NULL) {
     c->list[c->n] = handle->t;
@@ -60,10 +62,16 @@ static kl_status finish_capture(lua_State *L, kl_trace *trace) {
     }
   }
   kl_tensor **args = read_tensors(L, 3, &nargs);
-  kl_replay **slot = lua_touserdata(L, 4);
-  kl_status status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, slot);
+  kl_bind_replay *captured = lua_touserdata(L, 4);
+  kl_status status = captured->wants_apart ? kl_apart_new(trace, nargs, args, c.n, list, &captured->apart) : KL_OK;
   if (kl_bind_retry(L, status)) {
-    status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, slot);
+    status = kl_apart_new(trace, nargs, args, c.n, list, &captured->apart);
+  }
+  if (status == KL_OK) {
+    status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, &captured->replay);
+    if (kl_bind_retry(L, status)) {
+      status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, &captured->replay);
+    }
   }
   lua_settop(L, last);
   if (status == KL_OK) {
@@ -72,21 +80,22 @@ static kl_status finish_capture(lua_State *L, kl_trace *trace) {
   return status;
 }
 
-/* core.capture_step(handler, f, tensors, ...): calls f(...) as call_step does and captures it for replays; `tensors` is
- * the list of the tensors among its arguments.  -> true, replay, list of the tensors in the results, results; or false,
- * error. */
+/* core.capture_step(handler, f, tensors, apart, ...): calls f(...) as call_step does and captures it for replays;
+ * `tensors` is the list of the tensors among its arguments; apart: another thread is to run it too, if that can be.
+ * -> true, replay, list of the tensors in the results, results; or false, error. */
 int kl_bind_capture_step(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   luaL_checktype(L, 2, LUA_TFUNCTION);
   luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checkany(L, 4);
   kl_bind_enter(L);
   if (!kl_bind_may_record()) {
     return kl_bind_error(L, "a step cannot be captured inside another step or under a tape");
   }
-  kl_replay **slot = lua_newuserdatauv(L, sizeof *slot, 0);
-  *slot = NULL;
+  kl_bind_replay *captured = lua_newuserdatauv(L, sizeof *captured, 0);
+  *captured = (kl_bind_replay){.wants_apart = lua_toboolean(L, 4)};
   luaL_setmetatable(L, REPLAY_TYPE);
-  lua_insert(L, 4);
+  lua_replace(L, 4);
   lua_newtable(L);
   lua_insert(L, 5);
   lua_pushvalue(L, 2);
@@ -119,12 +128,12 @@ int kl_bind_capture_step(lua_State *L) {
 
 /* replay:run(tensors) -> list of results, or nil if the tensors do not fit. */
 static int run_replay(lua_State *L) {
-  kl_replay *replay = *(kl_replay **)luaL_checkudata(L, 1, REPLAY_TYPE);
+  kl_replay *replay = kl_bind_check_replay(L, 1)->replay;
   int nargs;
   kl_bind_enter(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   kl_tensor **args = read_tensors(L, 2, &nargs);
-  if (!kl_replay_fits(replay, nargs, args)) {
+  if (!kl_replay_fits(replay, false, nargs, args)) {
     return 0;
   }
   int n = kl_replay_result_count(replay);
@@ -156,6 +165,13 @@ static int run_replay(lua_State *L) {
   return 1;
 }
 
+/* replay:takes_rows(): another thread can run it on the rows of batches. */
+static int takes_rows(lua_State *L) {
+  const kl_apart *apart = kl_bind_check_replay(L, 1)->apart;
+  lua_pushboolean(L, apart != NULL && kl_apart_takes_rows(apart));
+  return 1;
+}
+
 /* core.may_capture(): a step would be recorded if it began now. */
 static int may_capture(lua_State *L) {
   kl_bind_enter(L);
@@ -164,16 +180,11 @@ static int may_capture(lua_State *L) {
 }
 
 void kl_bind_open_replay(lua_State *L, int core) {
+  static const luaL_Reg meta[] = {{"__gc", gc_replay}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"run", run_replay}, {"takes_rows", takes_rows}, {NULL, NULL}};
   lua_pushcfunction(L, kl_bind_capture_step);
   lua_setfield(L, core, "capture_step");
   lua_pushcfunction(L, may_capture);
   lua_setfield(L, core, "may_capture");
-  luaL_newmetatable(L, REPLAY_TYPE);
-  lua_pushcfunction(L, gc_replay);
-  lua_setfield(L, -2, "__gc");
-  lua_newtable(L);
-  lua_pushcfunction(L, run_replay);
-  lua_setfield(L, -2, "run");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  kl_bind_new_type(L, REPLAY_TYPE, meta, methods);
 }

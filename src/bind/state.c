@@ -234,6 +234,39 @@ void kl_bind_push_nearest(lua_State *L, const char *wrong, const char *const *li
   }
 }
 
+void kl_bind_new_type(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods) {
+  luaL_newmetatable(L, type);
+  if (meta != NULL) {
+    luaL_setfuncs(L, meta, 0);
+  }
+  if (methods != NULL) {
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+}
+
+void kl_bind_push_method_hint(lua_State *L, const char *wrong, int own, int methods) {
+  lua_getfield(L, methods, "__elsewhere");
+  if (lua_isfunction(L, -1)) {
+    lua_pushstring(L, wrong);
+    lua_call(L, 1, 1);
+  }
+  if (lua_type(L, -1) == LUA_TSTRING) {
+    return;
+  }
+  lua_pop(L, 1);
+  if (own != 0) {
+    kl_bind_push_nearest(L, wrong, NULL, own);
+    if (lua_rawlen(L, -1) > 0) {
+      return;
+    }
+    lua_pop(L, 1);
+  }
+  kl_bind_push_nearest(L, wrong, NULL, methods);
+}
+
 void kl_bind_new_weak_table(lua_State *L, const char *mode) {
   lua_newtable(L);
   lua_newtable(L);

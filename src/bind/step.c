@@ -32,11 +32,17 @@ bool kl_bind_may_record(void) {
   return c->recorder == NULL && c->watchers == NULL && !(c->journal != NULL && c->journal->immediate) && !is_eager();
 }
 
+/* The trace whose step is being ended, and how. */
+static kl_trace *ending;
+static kl_bind_step_end *ending_by;
+
 /* Visits the handles in the value on top of the stack.  [-0, +0] */
 static void walk(lua_State *L, int depth, kl_bind_visitor *visit, void *context) {
   kl_bind_kind kind = kl_bind_kind_of(L, -1);
   if (kind == KL_BIND_TENSOR || kind == KL_BIND_RECORDED) {
-    visit(L, lua_touserdata(L, -1), context);
+    kl_bind_handle *handle = lua_touserdata(L, -1);
+    bool dead = handle->t == NULL || (kind == KL_BIND_RECORDED && handle->scope != kl_trace_serial(ending));
+    visit(L, dead ? NULL : handle, context);
   } else if (lua_type(L, -1) == LUA_TTABLE && depth < MAX_DEPTH) {
     luaL_checkstack(L, 4, "results of a step");
     for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
@@ -68,7 +74,7 @@ static void add_result(results *r, kl_tensor *t) {
 /* Tensors without a value, and what losses outside the step will read of them: the logits behind probabilities. */
 static void collect(lua_State *L, kl_bind_handle *handle, void *context) {
   (void)L;
-  if (handle->t != NULL && handle->t->storage == NULL && handle->t->weak == KL_STRONG) {
+  if (handle != NULL && handle->t->storage == NULL && handle->t->weak == KL_STRONG) {
     add_result(context, handle->t);
     if (handle->t->logits != NULL && handle->t->logits->storage == NULL) {
       add_result(context, handle->t->logits);
@@ -78,8 +84,8 @@ static void collect(lua_State *L, kl_bind_handle *handle, void *context) {
 
 static void promote(lua_State *L, kl_bind_handle *handle, void *context) {
   (void)context;
-  kl_bind_promote(L, -1);
-  if (handle->t != NULL) {
+  if (handle != NULL) {
+    kl_bind_promote(L, -1);
     kl_bind_add_debt(L, handle->t);
   }
 }
@@ -122,10 +128,6 @@ void kl_bind_fail_step(kl_trace *trace) {
   kl_trace_fail(trace);
   give_back(trace);
 }
-
-/* The trace whose step is being ended, and how. */
-static kl_trace *ending;
-static kl_bind_step_end *ending_by;
 
 static int protected_end(lua_State *L) { return ending_by(L, ending) == KL_OK ? lua_gettop(L) : kl_bind_raise(L); }
 

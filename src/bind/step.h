@@ -24,7 +24,7 @@ int kl_bind_end_step(lua_State *L, kl_trace *trace, int first, int function, kl_
 void kl_bind_fail_step(kl_trace *trace);
 
 /* Calls visit for every tensor handle in the values at [first, last], through tables; the handle is on top of the
- * stack. */
+ * stack.  With NULL for one that is dead: of an earlier step than the one that is ending, or closed. */
 typedef void kl_bind_visitor(lua_State *L, kl_bind_handle *handle, void *context);
 void kl_bind_walk_handles(lua_State *L, int first, int last, kl_bind_visitor *visit, void *context);
 

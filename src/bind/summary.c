@@ -263,12 +263,8 @@ void kl_bind_open_summary(lua_State *L, int core) {
       {"close", close_events},
       {NULL, NULL},
   };
-  luaL_newmetatable(L, EVENTS_TYPE);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, close_quietly);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg meta[] = {{"__gc", close_quietly}, {NULL, NULL}};
+  kl_bind_new_type(L, EVENTS_TYPE, meta, methods);
   lua_pushcfunction(L, open_events);
   lua_setfield(L, core, "events_open");
 }

@@ -16,6 +16,25 @@ kl_tape *kl_bind_check_tape(lua_State *L, int index) {
   return *slot;
 }
 
+kl_tensor **kl_bind_read_values(lua_State *L, int index, const char *what, bool may_be_false, int *n) {
+  *n = (int)lua_rawlen(L, index);
+  kl_tensor **list = lua_newuserdatauv(L, sizeof *list * (size_t)(*n + 1), 0);
+  for (int i = 0; i < *n; i++) {
+    lua_rawgeti(L, index, i + 1);
+    list[i] = kl_bind_to_either(L, -1);
+    if (list[i] == NULL && !(may_be_false && lua_type(L, -1) == LUA_TBOOLEAN && !lua_toboolean(L, -1))) {
+      kl_bind_error(L, "%s %d must be a tensor or a variable, got %s", what, i + 1, luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+  return list;
+}
+
+void kl_bind_forget_rules(lua_State *L) {
+  lua_pushnil(L);
+  lua_setiuservalue(L, 1, 2);
+}
+
 static int gc_tape(lua_State *L) {
   kl_tape **slot = lua_touserdata(L, 1);
   kl_tape *tape = *slot;
@@ -24,7 +43,7 @@ static int gc_tape(lua_State *L) {
   return 0;
 }
 
-/* The end of `local tape <close>`: recording ends, the nodes stay. */
+/* The end of `local tape <close>`, or tape:close(): recording ends, the nodes stay. */
 static int close_tape(lua_State *L) {
   kl_tape **slot = lua_touserdata(L, 1);
   if (*slot != NULL) {
@@ -178,12 +197,13 @@ static int use(lua_State *L) {
 }
 
 void kl_bind_open_tape(lua_State *L, int core) {
-  static const luaL_Reg meta[] = {{"__gc", gc_tape}, {"__close", close_tape}, {NULL, NULL}};
-  static const luaL_Reg pause_meta[] = {{"__gc", resume_recording}, {"__close", resume_recording}, {NULL, NULL}};
-  static const luaL_Reg pause_all_meta[] = {{"__gc", resume_tapes}, {"__close", resume_tapes}, {NULL, NULL}};
+  static const luaL_Reg ends[] = {{"__gc", gc_tape}, {"__close", close_tape}, {NULL, NULL}};
+  static const luaL_Reg pause_ends[] = {{"__gc", resume_recording}, {"__close", resume_recording}, {NULL, NULL}};
+  static const luaL_Reg pause_all_ends[] = {{"__gc", resume_tapes}, {"__close", resume_tapes}, {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"_watch", watch},
       {"reset", reset},
+      {"close", close_tape},
       {"stop_recording", stop_recording},
       {"is_recording", is_recording},
       {"is_persistent", is_persistent},
@@ -192,17 +212,13 @@ void kl_bind_open_tape(lua_State *L, int core) {
       {"watched_variables", watched_variables},
       {NULL, NULL},
   };
-  luaL_newmetatable(L, PAUSE_TYPE);
-  luaL_setfuncs(L, pause_meta, 0);
-  luaL_newmetatable(L, PAUSE_ALL_TYPE);
-  luaL_setfuncs(L, pause_all_meta, 0);
-  luaL_newmetatable(L, KL_TAPE_TYPE);
-  luaL_setfuncs(L, meta, 0);
-  luaL_newlib(L, methods);
-  lua_pushvalue(L, -1);
+  kl_bind_new_type(L, PAUSE_TYPE, pause_ends, NULL);
+  kl_bind_new_type(L, PAUSE_ALL_TYPE, pause_all_ends, NULL);
+  kl_bind_new_type(L, KL_TAPE_TYPE, ends, methods);
+  luaL_getmetatable(L, KL_TAPE_TYPE);
+  lua_getfield(L, -1, "__index");
   lua_setfield(L, core, "tape_methods"); /* lua/kl/grad.lua adds the public ones */
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 3);
+  lua_pop(L, 1);
   kl_bind_new_weak_table(L, "v");
   lua_rawsetp(L, LUA_REGISTRYINDEX, &kl_bind_tapes_key);
   static const luaL_Reg functions[] = {

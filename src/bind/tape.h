@@ -18,11 +18,11 @@ kl_tape *kl_bind_check_tape(lua_State *L, int index);
  * false where that may stand.  [-0, +1] */
 kl_tensor **kl_bind_read_values(lua_State *L, int index, const char *what, bool may_be_false, int *n);
 
-/* Calls the function of the foreign node the sweep has stopped at and supplies what it returns.  The tape is at
- * index 1. */
-void kl_bind_call_rule(lua_State *L, kl_sweep *sweep);
-
 /* The nodes are gone, and with them the need for the functions of their custom gradients.  The tape is at index 1. */
 void kl_bind_forget_rules(lua_State *L);
+
+/* custom_gradient.c: calls the function of the foreign node the sweep has stopped at and supplies what it returns.  The
+ * tape is at index 1. */
+void kl_bind_call_rule(lua_State *L, kl_sweep *sweep);
 
 #endif

@@ -1,5 +1,7 @@
 /* What a script does with a tensor besides computing: kl.tensor, its values as Lua numbers, its properties, printing.
  */
+#include <string.h>
+
 #include "bind/bind.h"
 #include "op/apply.h"
 #include "op/assign.h"
@@ -118,7 +120,7 @@ static int index_tensor(lua_State *L) {
       return 1;
     }
     const char *name = lua_tostring(L, 2);
-    kl_bind_push_nearest(L, name, NULL, lua_upvalueindex(1));
+    kl_bind_push_method_hint(L, name, 0, lua_upvalueindex(1));
     return kl_bind_error(L, "a tensor has no method or property '%s'%s", name, lua_tostring(L, -1));
   }
   lua_getfield(L, lua_upvalueindex(1), "__getitem");
@@ -152,11 +154,26 @@ static int no_order(lua_State *L) {
                        "kl.greater_equal, kl.equal; kl.array_equal gives one boolean");
 }
 
-/* kl.tensor(data, dtype): nested tables, a number, a boolean, or a tensor (which is cast). */
+/* Puts the dtype of a table of options in its place. */
+static void unpack_dtype(lua_State *L, int index) {
+  for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+    if (lua_type(L, -2) != LUA_TSTRING || strcmp(lua_tostring(L, -2), "dtype") != 0) {
+      lua_pushvalue(L, -2); /* luaL_tolstring may change what it shows, and lua_next needs the key */
+      kl_bind_error(L, "kl.tensor: unknown option '%s' (known: dtype)", luaL_tolstring(L, -1, NULL));
+    }
+  }
+  lua_getfield(L, index, "dtype");
+  lua_replace(L, index);
+}
+
+/* kl.tensor(data, dtype) or (data, {dtype = ...}): nested tables, a number, a boolean, or a tensor (which is cast). */
 static int new_tensor(lua_State *L) {
   int dtype = -1;
   kl_dtype parsed;
   kl_bind_input in;
+  if (lua_istable(L, 2)) {
+    unpack_dtype(L, 2);
+  }
   if (!lua_isnoneornil(L, 2)) {
     if (lua_type(L, 2) != LUA_TSTRING || !kl_dtype_parse(lua_tostring(L, 2), &parsed)) {
       return kl_bind_error(L, "kl.tensor: the name of a dtype expected, got %s", luaL_tolstring(L, 2, NULL));

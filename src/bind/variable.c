@@ -170,7 +170,7 @@ static int index_variable(lua_State *L) {
   lua_getiuservalue(L, 1, 1);
   lua_pushvalue(L, 2);
   if (lua_rawget(L, -2) == LUA_TNIL) {
-    kl_bind_push_nearest(L, name, NULL, lua_upvalueindex(1));
+    kl_bind_push_method_hint(L, name, lua_upvalueindex(1), lua_upvalueindex(2));
     return kl_bind_error(L, "a variable has no method or property '%s'%s", name, lua_tostring(L, -1));
   }
   return 1;

@@ -218,12 +218,8 @@ static int fields_hold(lua_State *L) {
 
 void kl_bind_open_watch(lua_State *L, int core) {
   static const luaL_Reg functions[] = {{"watch", new_watch}, {"fields_hold", fields_hold}, {NULL, NULL}};
-  luaL_newmetatable(L, WATCH_TYPE);
-  lua_newtable(L);
-  lua_pushcfunction(L, holds);
-  lua_setfield(L, -2, "holds");
-  lua_setfield(L, -2, "__index");
-  lua_pop(L, 1);
+  static const luaL_Reg methods[] = {{"holds", holds}, {NULL, NULL}};
+  kl_bind_new_type(L, WATCH_TYPE, NULL, methods);
   lua_pushvalue(L, core);
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

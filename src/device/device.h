@@ -111,6 +111,9 @@ typedef struct kl_device {
   void (*execute_fused)(const kl_fused *f);
   unsigned (*enter)(void);
   void (*leave)(unsigned state);
+  /* While it is set, what this thread calls runs in it alone and may run beside what other threads call.  Returns what
+   * it was before. */
+  bool (*set_alone)(bool alone);
   void (*synchronize)(void);
 } kl_device;
 

@@ -109,7 +109,7 @@ static void profile_call(kl_plan *p, kl_plan_call *c, int64_t begin) {
   }
 }
 
-static kl_status run_calls(kl_plan *p) {
+kl_status kl_plan_run_calls(kl_plan *p, char *bytes, bool profiled) {
   const kl_device *device = kl_device_default();
   for (int i = 0; i < p->npatches; i++) {
     p->patches[i].view->data = p->bases[p->patches[i].buffer] + p->patches[i].offset;
@@ -118,8 +118,8 @@ static kl_status run_calls(kl_plan *p) {
   kl_status status = KL_OK;
   for (int i = 0; i < p->ncalls && status == KL_OK; i++) {
     kl_plan_call *c = &p->calls[i];
-    char *scratch = c->scratch > 0 ? arena.bytes + p->l.arena_bytes : NULL;
-    int64_t begin = KL_UNLIKELY(kl_profiling) ? kl_profile_clock() : 0;
+    char *scratch = c->scratch > 0 ? bytes + p->l.arena_bytes : NULL;
+    int64_t begin = KL_UNLIKELY(profiled) ? kl_profile_clock() : 0;
     c->call.scratch = scratch;
     if (c->fused) {
       c->joined.packed = scratch;
@@ -173,7 +173,7 @@ kl_status kl_plan_run(kl_plan *p, const kl_program *program) {
   if (room != KL_OK) {
     return room == KL_ENOMEM ? refuse_room(p, program) : room;
   }
-  KL_TRY(run_calls(p));
+  KL_TRY(kl_plan_run_calls(p, arena.bytes, kl_profiling));
   p->runs++;
   commit(p, program);
   return KL_OK;

@@ -54,6 +54,9 @@ struct kl_plan {
 
 kl_status kl_plan_new(const kl_trace *trace, const kl_program *program, kl_plan **out);
 
+/* Runs the calls on what `bases` says, with p->arena bytes of room for what is temporary. */
+kl_status kl_plan_run_calls(kl_plan *p, char *arena, bool profiled);
+
 size_t kl_plan_arena_bytes(void);
 void kl_plan_cache_clear(void);
 

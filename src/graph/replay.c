@@ -178,6 +178,10 @@ kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int 
     int64_t index = t->storage != NULL ? -1 : kl_trace_index(trace, t);
     r->results[r->nresults] =
         index >= 0 ? (source){.kind = FROM_PLAN, .number = index} : source_of(trace, nargs, args, t);
+    const kl_tensor *constant = r->results[r->nresults].constant;
+    if (constant != NULL && constant->flags & KL_TENSOR_SYMBOLIC) {
+      status = kl_fail(KL_EVALUE, "a step that is replayed returned a symbolic tensor, which has no value");
+    }
   }
   status = status != KL_OK ? status : capture(r, trace, &p, nargs, args);
   status = status != KL_OK ? status : kl_plan_find(trace, &p, &r->plan);
@@ -196,15 +200,17 @@ kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int 
   return KL_OK;
 }
 
-bool kl_replay_fits(const kl_replay *r, int nargs, kl_tensor *const *args) {
+bool kl_replay_fits(const kl_replay *r, bool by_row, int nargs, kl_tensor *const *args) {
   if (nargs != r->nargs) {
     return false;
   }
   for (int i = 0; i < nargs; i++) {
     const argument *a = &r->arguments[i];
+    size_t bytes = sizeof a->strides[0] * (size_t)a->spec.shape.ndim;
     if (args[i]->storage == NULL || args[i]->dtype != a->spec.dtype ||
-        !kl_shape_equal(&args[i]->shape, &a->spec.shape) ||
-        memcmp(args[i]->strides, a->strides, sizeof a->strides[0] * (size_t)a->spec.shape.ndim) != 0) {
+        args[i]->shape.ndim != a->spec.shape.ndim + by_row ||
+        memcmp(args[i]->shape.dim + by_row, a->spec.shape.dim, bytes) != 0 ||
+        memcmp(args[i]->strides + by_row, a->strides, bytes) != 0) {
       return false;
     }
   }

@@ -16,8 +16,9 @@ kl_status kl_replay_new(kl_trace *trace, int nargs, kl_tensor *const *args, int 
                         kl_tensor *const *results, kl_replay **out);
 void kl_replay_release(kl_replay *replay); /* NULL is allowed */
 
-/* True if these arguments have the dtypes, shapes and strides of those it was captured with. */
-bool kl_replay_fits(const kl_replay *replay, int nargs, kl_tensor *const *args);
+/* True if these arguments, or with by_row the rows of each of them, have the dtypes, shapes and strides of those it was
+ * captured with. */
+bool kl_replay_fits(const kl_replay *replay, bool by_row, int nargs, kl_tensor *const *args);
 
 /* Runs it; out: room for kl_replay_room tensors, of which the first kl_replay_result_count are the results.  On failure
  * variables and generators are as before. */

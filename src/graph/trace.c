@@ -278,6 +278,7 @@ kl_status kl_trace_keep(kl_trace *t, kl_tensor *tensor) {
 
 void kl_trace_refuse_reads(kl_trace *t) { t->recorder.no_reads = true; }
 
+uint64_t kl_trace_serial(const kl_trace *t) { return t->recorder.serial; }
 int64_t kl_trace_kept_count(const kl_trace *t) { return t->kept_count; }
 kl_tensor *kl_trace_kept(const kl_trace *t, int64_t i) { return t->kept[i]; }
 

@@ -39,6 +39,7 @@ void kl_trace_clear(kl_trace *trace);
 /* The tensor, one of this trace, gets its value at the end of the step even if the step does not return it. */
 kl_status kl_trace_keep(kl_trace *trace, kl_tensor *tensor);
 
+uint64_t kl_trace_serial(const kl_trace *trace); /* of the step that was begun last */
 int64_t kl_trace_kept_count(const kl_trace *trace);
 kl_tensor *kl_trace_kept(const kl_trace *trace, int64_t i);
 

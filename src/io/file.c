@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/size.h"
 #include "io/crc32c.h"
 
@@ -44,12 +45,19 @@ kl_status kl_source_date(int64_t otherwise, int64_t *out) {
 typedef struct target {
   const char *path; /* as the user wrote it */
   const char *name; /* last part of the resolved path */
-  size_t size;      /* bytes to write */
+  size_t size;      /* bytes to write, or written so far */
   int directory;    /* descriptor, or -1 */
+  int file;         /* of the temporary file while it is open, or -1 */
   bool exists;      /* a file has the name already */
   mode_t mode;      /* its permissions */
   char temporary[NAME_MAX + 1];
+  char resolved[PATH_MAX];
 } target;
+
+struct kl_file_writer {
+  target target;
+  char path[]; /* the target's */
+};
 
 static kl_status fail_write(const target *t, const char *step, int error) {
   char path[KL_PATH_TEXT], why[128], space[64] = "";
@@ -62,10 +70,10 @@ static kl_status fail_write(const target *t, const char *step, int error) {
                  strerror_r(error, why, sizeof why), t->size, space);
 }
 
-/* Splits the path into an open directory and a name in it, behind a symbolic link if it is one.  `resolved` has room
- * for PATH_MAX bytes. */
-static kl_status open_target(target *t, char *resolved) {
+/* Splits the path into an open directory and a name in it, behind a symbolic link if it is one. */
+static kl_status open_target(target *t) {
   struct stat st;
+  char *resolved = t->resolved;
   char text[KL_PATH_TEXT];
   kl_path_text(t->path, text);
   if (strlen(t->path) >= PATH_MAX) {
@@ -128,10 +136,10 @@ static void name_temporary(target *t) {
   }
 }
 
-static kl_status write_all(const target *t, int file, const char *data) {
-  for (size_t at = 0; at < t->size;) {
-    size_t piece = t->size - at < LONGEST_CALL ? t->size - at : LONGEST_CALL;
-    ssize_t n = write(file, data + at, piece);
+static kl_status write_all(const target *t, const char *data, size_t size) {
+  for (size_t at = 0; at < size;) {
+    size_t piece = size - at < LONGEST_CALL ? size - at : LONGEST_CALL;
+    ssize_t n = write(t->file, data + at, piece);
     if (n < 0 && errno == EINTR) {
       continue;
     }
@@ -151,57 +159,102 @@ static int flush(int file) {
   return result;
 }
 
-/* Writes the temporary file and closes it. */
-static kl_status write_temporary(const target *t, const void *data) {
+/* Opens the directory, and makes the temporary file in it. */
+static kl_status begin(target *t) {
   int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+  KL_TRY(open_target(t));
+  name_temporary(t);
   mode_t mode = t->exists ? t->mode : 0666;
-  int file = openat(t->directory, t->temporary, flags, mode);
-  if (file < 0 && errno == EEXIST && unlinkat(t->directory, t->temporary, 0) == 0) {
-    file = openat(t->directory, t->temporary, flags, mode); /* a dead process with our number left it */
+  t->file = openat(t->directory, t->temporary, flags, mode);
+  if (t->file < 0 && errno == EEXIST && unlinkat(t->directory, t->temporary, 0) == 0) {
+    t->file = openat(t->directory, t->temporary, flags, mode); /* a dead process with our number left it */
   }
-  if (file < 0) {
+  if (t->file < 0) {
     return fail_write(t, "making a temporary file beside it", errno);
   }
-  kl_status status = KL_OK;
-  if (t->exists && fchmod(file, t->mode) != 0) {
-    status = fail_write(t, "permissions", errno);
-  }
-  if (status == KL_OK) {
-    status = write_all(t, file, data);
-  }
-  if (status == KL_OK && flush(file) != 0) {
-    status = fail_write(t, "fsync", errno);
+  return t->exists && fchmod(t->file, t->mode) != 0 ? fail_write(t, "permissions", errno) : KL_OK;
+}
+
+/* Gives the temporary file its name. */
+static kl_status commit(target *t) {
+  if (flush(t->file) != 0) {
+    return fail_write(t, "fsync", errno);
   }
   /* the bytes are on the disk: an interrupted close has closed the file all the same */
-  if (close(file) != 0 && errno != EINTR && status == KL_OK) {
-    status = fail_write(t, "close", errno);
-  }
-  if (status != KL_OK) {
+  int closed = close(t->file);
+  t->file = -1;
+  if ((closed != 0 && errno != EINTR) || renameat(t->directory, t->temporary, t->directory, t->name) != 0) {
+    kl_status status = fail_write(t, closed != 0 && errno != EINTR ? "close" : "rename", errno);
     unlinkat(t->directory, t->temporary, 0);
+    return status;
+  }
+  /* EINVAL: a file system whose directories cannot be flushed, because they need not be */
+  if (flush(t->directory) != 0 && errno != EINVAL) {
+    return fail_write(t, "fsync of the directory, after the file was replaced", errno);
+  }
+  return KL_OK;
+}
+
+static void end(target *t) {
+  if (t->file >= 0) {
+    close(t->file);
+    unlinkat(t->directory, t->temporary, 0);
+  }
+  if (t->directory >= 0) {
+    close(t->directory);
+  }
+}
+
+kl_status kl_file_write(const char *path, const void *data, size_t size) {
+  target t = {.path = path, .size = size, .directory = -1, .file = -1};
+  kl_status status = begin(&t);
+  if (status == KL_OK) {
+    status = write_all(&t, data, size);
+  }
+  if (status == KL_OK) {
+    status = commit(&t);
+  }
+  end(&t);
+  return status;
+}
+
+kl_status kl_file_writer_new(const char *path, kl_file_writer **out) {
+  size_t length = strlen(path) + 1;
+  kl_file_writer *w = kl_alloc_zero(sizeof *w + length);
+  *out = w;
+  if (w == NULL) {
+    return KL_ENOMEM;
+  }
+  memcpy(w->path, path, length);
+  w->target.path = w->path;
+  w->target.directory = w->target.file = -1;
+  kl_status status = begin(&w->target);
+  if (status != KL_OK) {
+    kl_file_writer_release(w);
+    *out = NULL;
   }
   return status;
 }
 
-kl_status kl_file_write(const char *path, const void *data, size_t size) {
-  char resolved[PATH_MAX];
-  target t = {.path = path, .size = size, .directory = -1};
-  kl_status status = open_target(&t, resolved);
-  if (status == KL_OK) {
-    name_temporary(&t);
-    status = write_temporary(&t, data);
+kl_status kl_file_writer_append(kl_file_writer *w, const void *data, size_t size) {
+  KL_TRY(write_all(&w->target, data, size));
+  w->target.size += size;
+  return KL_OK;
+}
+
+kl_status kl_file_writer_finish(kl_file_writer *w, const void *head, size_t size) {
+  if (lseek(w->target.file, 0, SEEK_SET) != 0) {
+    return fail_write(&w->target, "going to its beginning", errno);
   }
-  if (status == KL_OK && renameat(t.directory, t.temporary, t.directory, t.name) != 0) {
-    status = fail_write(&t, "rename", errno);
-    unlinkat(t.directory, t.temporary, 0);
+  KL_TRY(write_all(&w->target, head, size));
+  return commit(&w->target);
+}
+
+void kl_file_writer_release(kl_file_writer *w) {
+  if (w != NULL) {
+    end(&w->target);
+    kl_free(w, sizeof *w + strlen(w->path) + 1);
   }
-  /* EINVAL: a file system whose directories cannot be flushed, because they need not be */
-  if (status == KL_OK && flush(t.directory) != 0 && errno != EINVAL) {
-    status = fail_write(&t, "fsync of the directory, after the file was replaced", errno);
-  }
-  if (t.directory >= 0) {
-    close(t.directory);
-  }
-  return status;
 }
 
 static kl_status fail_read(const char *path, int error) {

@@ -16,6 +16,18 @@
  * Errors: KL_EIO naming path, step, the system's words, bytes needed and bytes free. */
 kl_status kl_file_write(const char *path, const void *data, size_t size);
 
+/* The same for what is written piece by piece, because it is larger than memory. */
+typedef struct kl_file_writer kl_file_writer;
+
+kl_status kl_file_writer_new(const char *path, kl_file_writer **out); /* KL_ENOMEM, too */
+kl_status kl_file_writer_append(kl_file_writer *w, const void *data, size_t size);
+
+/* Puts `head` over the first bytes, and gives what was written its name. */
+kl_status kl_file_writer_finish(kl_file_writer *w, const void *head, size_t size);
+
+/* Removes what was not finished.  NULL is allowed. */
+void kl_file_writer_release(kl_file_writer *w);
+
 /* The whole file in *out (empty before).  Errors: KL_EIO for a missing file, a directory, anything that is not a
  * regular file, or one of more than `limit` bytes; KL_ENOMEM. */
 kl_status kl_file_read(const char *path, size_t limit, kl_buffer *out);

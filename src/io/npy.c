@@ -273,33 +273,39 @@ kl_status kl_npy_decode(const char *name, const void *data, size_t size, kl_tens
   return status;
 }
 
-kl_status kl_npy_encode(const kl_tensor *t, kl_buffer *out) {
+kl_status kl_npy_encode_header(kl_dtype dtype, const kl_shape *shape, size_t least, kl_buffer *out) {
   static const char *const types[KL_DTYPE_COUNT] = {"|b1", "|u1", "<i4", "<i8", "<f4", "<f8"};
   char text[320], spaces[64];
-  int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[t->dtype]);
-  for (int i = 0; i < t->shape.ndim; i++) {
-    bool comma = t->shape.ndim == 1 || i + 1 < t->shape.ndim;
-    n += snprintf(text + n, sizeof text - (size_t)n, "%lld%s", (long long)t->shape.dim[i],
-                  !comma               ? ""
-                  : t->shape.ndim == 1 ? ","
-                                       : ", ");
+  int n = snprintf(text, sizeof text, "{'descr': '%s', 'fortran_order': False, 'shape': (", types[dtype]);
+  for (int i = 0; i < shape->ndim; i++) {
+    bool comma = shape->ndim == 1 || i + 1 < shape->ndim;
+    n += snprintf(text + n, sizeof text - (size_t)n, "%lld%s", (long long)shape->dim[i],
+                  !comma             ? ""
+                  : shape->ndim == 1 ? ","
+                                     : ", ");
   }
   n += snprintf(text + n, sizeof text - (size_t)n, "), }");
   memset(spaces, ' ', sizeof spaces);
   /* NumPy leaves room to let the first length grow in place to 21 digits, then fills up to a multiple of 64 */
-  int grow = t->shape.ndim == 0 ? 0 : 21 - snprintf(NULL, 0, "%lld", (long long)t->shape.dim[0]);
+  int grow = shape->ndim == 0 ? 0 : 21 - snprintf(NULL, 0, "%lld", (long long)shape->dim[0]);
   int length = n + grow + 1;
   length += 64 - (10 + length) % 64; /* 64 where it is one already */
+  length = 10 + (size_t)length < least ? (int)least - 10 : length;
   const unsigned char prefix[4] = {1, 0, (unsigned char)(length & 0xFF), (unsigned char)(length >> 8)};
-  size_t bytes = (size_t)kl_tensor_numel(t) * kl_dtype_size((kl_dtype)t->dtype);
-  KL_TRY(kl_buffer_reserve(out, 10 + (size_t)length + bytes));
+  KL_TRY(kl_buffer_reserve(out, 10 + (size_t)length));
   kl_buffer_append(out, magic, sizeof magic);
   kl_buffer_append(out, prefix, sizeof prefix);
   kl_buffer_append(out, text, (size_t)n);
   for (int left = length - n - 1; left > 0; left -= (int)sizeof spaces) {
     kl_buffer_append(out, spaces, left < (int)sizeof spaces ? (size_t)left : sizeof spaces);
   }
-  kl_buffer_append(out, "\n", 1);
+  return kl_buffer_append(out, "\n", 1);
+}
+
+kl_status kl_npy_encode(const kl_tensor *t, kl_buffer *out) {
+  size_t bytes = (size_t)kl_tensor_numel(t) * kl_dtype_size((kl_dtype)t->dtype);
+  KL_TRY(kl_npy_encode_header((kl_dtype)t->dtype, &t->shape, 0, out));
+  KL_TRY(kl_buffer_reserve(out, out->size + bytes));
   kl_tensor_copy_out(t, out->data + out->size);
   out->size += bytes;
   return KL_OK;

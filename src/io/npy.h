@@ -27,6 +27,10 @@ kl_status kl_npy_read_header(const char *name, const void *data, size_t size, kl
  */
 kl_status kl_npy_decode(const char *name, const void *data, size_t size, kl_tensor **out);
 
+/* What the file of such a tensor begins with, in *out (empty before): `least` bytes at least.  Its size is the same for
+ * all lengths of the first axis. */
+kl_status kl_npy_encode_header(kl_dtype dtype, const kl_shape *shape, size_t least, kl_buffer *out);
+
 /* The file of a tensor, with a value, in *out (empty before): version 1.0, byte for byte as NumPy writes it. */
 kl_status kl_npy_encode(const kl_tensor *t, kl_buffer *out);
 

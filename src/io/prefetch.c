@@ -25,6 +25,7 @@ struct kl_prefetch_job {
   bool was_waited_for;
   kl_status status;
   char message[MESSAGE];
+  kl_prefetch_work work; /* run is NULL where rows are copied */
   int part_count;
   int64_t row_count;
   int64_t *rows;
@@ -37,10 +38,10 @@ struct kl_prefetch {
   pid_t owner;
   bool started, closed;
   pthread_t thread;
-  pthread_mutex_t lock; /* over the list, the jobs' states, and `quit` */
+  pthread_mutex_t lock; /* over the list, the jobs' states, `quit` and `failed` */
   pthread_cond_t work, done;
   kl_prefetch_job *first, *last;
-  bool quit;
+  bool quit, failed;
   kl_prefetch *next, *previous; /* of all open queues, for the end of the program */
   int buffer_count, oldest;
   kl_tensor *buffers[]; /* capacity + 2 */
@@ -75,8 +76,10 @@ static void copy_rows(const kl_tensor *source, const int64_t *rows, int64_t coun
   }
 }
 
-/* By the thread, or by the owner where there is none. */
 static kl_status run_job(kl_prefetch_job *job, bool may_quit) {
+  if (job->work.run != NULL) {
+    return job->work.run(job->work.context);
+  }
   for (int k = 0; k < job->part_count; k++) {
     const kl_prefetch_part *part = &job->parts[k];
     size_t row_bytes = kl_dtype_size((kl_dtype)part->out->dtype);
@@ -99,11 +102,13 @@ static kl_status run_job(kl_prefetch_job *job, bool may_quit) {
   return KL_OK;
 }
 
-static void finish_job(kl_prefetch_job *job, kl_status status) {
-  job->status = status;
-  if (status != KL_OK) { /* the message is this thread's */
+/* By the thread, or by the owner where there is none: the state that the job is in then. */
+static job_state do_job(kl_prefetch_job *job, bool may_quit) {
+  job->status = run_job(job, may_quit);
+  if (job->status != KL_OK) { /* the message is this thread's */
     snprintf(job->message, sizeof job->message, "%s", kl_error_message());
   }
+  return job->status != KL_OK && job->work.run != NULL ? JOB_CANCELLED : JOB_DONE;
 }
 
 static void *thread_main(void *argument) {
@@ -118,11 +123,15 @@ static void *thread_main(void *argument) {
     }
     kl_prefetch_job *job = p->first;
     p->first = job->next;
-    job->state = JOB_RUNNING;
-    pthread_mutex_unlock(&p->lock);
-    finish_job(job, run_job(job, true));
-    pthread_mutex_lock(&p->lock);
-    job->state = p->quit ? JOB_CANCELLED : JOB_DONE;
+    job_state state = JOB_CANCELLED;
+    if (!p->failed) {
+      job->state = JOB_RUNNING;
+      pthread_mutex_unlock(&p->lock);
+      state = do_job(job, true);
+      pthread_mutex_lock(&p->lock);
+      p->failed = job->status != KL_OK;
+    }
+    job->state = p->quit ? JOB_CANCELLED : state;
     pthread_cond_broadcast(&p->done);
   }
   pthread_mutex_unlock(&p->lock);
@@ -203,6 +212,33 @@ static void start_thread(kl_prefetch *p) {
   pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* Gives a job to the thread. */
+static void hand_in(kl_prefetch *p, kl_prefetch_job *job) {
+  job->queue = p;
+  p->refs++;
+  if (p->closed) {
+    job->state = JOB_CANCELLED;
+    return;
+  }
+  if (!p->started) {
+    start_thread(p);
+  }
+  if (!p->started) { /* no thread to be had: it is done now */
+    job->state = p->failed ? JOB_CANCELLED : do_job(job, false);
+    p->failed = p->failed || job->status != KL_OK;
+    return;
+  }
+  pthread_mutex_lock(&p->lock);
+  if (p->first == NULL) {
+    p->first = job;
+  } else {
+    p->last->next = job;
+  }
+  p->last = job;
+  pthread_cond_signal(&p->work);
+  pthread_mutex_unlock(&p->lock);
+}
+
 kl_status kl_prefetch_submit(kl_prefetch *p, const kl_prefetch_part *parts, int part_count, const int64_t *rows,
                              int64_t row_count, kl_prefetch_job **out) {
   *out = NULL;
@@ -216,7 +252,6 @@ kl_status kl_prefetch_submit(kl_prefetch *p, const kl_prefetch_part *parts, int 
     return KL_ENOMEM;
   }
   memcpy(job->rows, rows, (size_t)row_count * sizeof *rows);
-  job->queue = p;
   job->part_count = part_count;
   job->row_count = row_count;
   for (int k = 0; k < part_count; k++) {
@@ -228,26 +263,22 @@ kl_status kl_prefetch_submit(kl_prefetch *p, const kl_prefetch_part *parts, int 
       kl_row_file_retain(parts[k].file);
     }
   }
-  p->refs++;
   p->outstanding++;
+  hand_in(p, job);
   *out = job;
-  if (!p->started) {
-    start_thread(p);
+  return KL_OK;
+}
+
+kl_status kl_prefetch_submit_work(kl_prefetch *p, const kl_prefetch_work *work, kl_prefetch_job **out) {
+  kl_prefetch_job *job = kl_alloc_zero(job_bytes(0));
+  *out = job;
+  if (job == NULL) {
+    work->release(work->context);
+    return KL_ENOMEM;
   }
-  if (!p->started) { /* no thread to be had: it is done now */
-    finish_job(job, run_job(job, false));
-    job->state = JOB_DONE;
-    return KL_OK;
-  }
-  pthread_mutex_lock(&p->lock);
-  if (p->first == NULL) {
-    p->first = job;
-  } else {
-    p->last->next = job;
-  }
-  p->last = job;
-  pthread_cond_signal(&p->work);
-  pthread_mutex_unlock(&p->lock);
+  job->work = *work;
+  job->was_waited_for = true; /* it takes no place in the queue */
+  hand_in(p, job);
   return KL_OK;
 }
 
@@ -314,6 +345,9 @@ void kl_prefetch_release_job(kl_prefetch_job *job) {
     kl_tensor_release(job->parts[k].out);
     kl_tensor_release(job->parts[k].source);
     kl_row_file_release(job->parts[k].file);
+  }
+  if (job->work.run != NULL) {
+    job->work.release(job->work.context);
   }
   kl_free(job->rows, (size_t)job->row_count * sizeof *job->rows);
   kl_free(job, job_bytes(job->part_count));

@@ -1,9 +1,10 @@
 /* Rows gathered ahead of their use: a queue of jobs and one thread that does them in order.
  *
- * A job copies rows, given by number, of one or several sources into tensors made for it.  Sources are tensors, or
- * files with a function that reads.  Everything here but the copying belongs to the thread that made the queue: tensors
- * and jobs are made, referenced and released there; the queue's own thread sees addresses, and a job is not released
- * while it is at it.  A queue that is still open when the program exits is closed then. */
+ * A job copies rows, given by number, of one or several sources into tensors made for it; or it calls a function, which
+ * may read what jobs before it have made.  Sources are tensors, or files with a function that reads.  Everything here
+ * but the copying and that call belongs to the thread that made the queue: tensors and jobs are made, referenced and
+ * released there; the queue's own thread sees addresses, and a job is not released while it is at it.  After a job has
+ * failed the thread does no others.  A queue that is still open when the program exits is closed then. */
 #ifndef KL_IO_PREFETCH_H
 #define KL_IO_PREFETCH_H
 
@@ -34,7 +35,18 @@ kl_status kl_prefetch_buffer(kl_prefetch *p, kl_dtype dtype, const kl_shape *sha
 kl_status kl_prefetch_submit(kl_prefetch *p, const kl_prefetch_part *parts, int part_count, const int64_t *rows,
                              int64_t row_count, kl_prefetch_job **out);
 
-/* Waits until it is done, and gives its status; *done is false if the queue was closed before it was begun. */
+/* What a job is to do that does not copy rows. */
+typedef struct kl_prefetch_work {
+  kl_status (*run)(void *context); /* in the queue's thread */
+  void (*release)(void *context);  /* when the job is released */
+  void *context;
+} kl_prefetch_work;
+
+/* A job that does it, whether there is room or not; it takes over the context, on failure too. */
+kl_status kl_prefetch_submit_work(kl_prefetch *p, const kl_prefetch_work *work, kl_prefetch_job **out);
+
+/* Waits until it is done, and gives its status; *done is false if it was not: the queue was closed before it was begun,
+ * a job before it has failed, or it is work that has. */
 kl_status kl_prefetch_wait(kl_prefetch_job *job, bool *done);
 
 /* Releases a job: at once if it was not begun, else when it is done. */

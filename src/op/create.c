@@ -1,4 +1,4 @@
-/* Tensors made of nothing; the rest (zeros, eye, ...) is composed in lua/kl/ops.lua. */
+/* Tensors made of nothing; the rest (zeros, eye, ...) is composed in lua/kl/ops/create.lua. */
 #include "op/elementwise.h"
 
 static const kl_param sequence_params[] = {

@@ -212,6 +212,7 @@ static const kl_param clip_params[] = {
 
 const kl_op kl_op_clip = {
     KL_ROW(clip, "x limited to [x_min, x_max]."),
+    .alias = "clip_by_value clamp",
     .params = clip_params,
     .types = KL_TYPES_PROMOTE,
     .flags = KL_ELEMENTWISE | KL_NO_BOOL,
@@ -262,6 +263,7 @@ const kl_op kl_op_cast = {
 
 const kl_op kl_op_copy = {
     KL_UNARY(copy, "x in a storage of its own, in C order."),
+    .alias = "clone",
     .flags = KL_ELEMENTWISE,
     .vjp = pass_on_vjp,
 };

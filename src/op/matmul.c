@@ -94,6 +94,7 @@ const kl_op kl_op_matmul = {
     KL_BINARY(
         matmul,
         "Matrix product of the last two axes; leading axes broadcast, vectors are rows or columns (numpy's rule)."),
+    .alias = "mm",
     .types = KL_TYPES_PROMOTE,
     .flags = KL_NO_BOOL,
     .infer = matmul_infer,

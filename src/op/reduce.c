@@ -151,6 +151,7 @@ static kl_status bool_infer(kl_infer *c) {
 
 const kl_op kl_op_any = {
     KL_ROW(any, "True where at least one element along the axes is true (not 0)."),
+    .alias = "reduce_any",
     .params = reduce_params,
     .types = KL_TYPES_BOOL,
     .outputs = 1,
@@ -160,6 +161,7 @@ const kl_op kl_op_any = {
 
 const kl_op kl_op_all = {
     KL_ROW(all, "True where every element along the axes is true (not 0)."),
+    .alias = "reduce_all",
     .params = reduce_params,
     .types = KL_TYPES_BOOL,
     .outputs = 1,

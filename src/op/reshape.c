@@ -180,6 +180,7 @@ static kl_status unit_axes_view(const kl_attr *attrs, const kl_tensor *in, const
 
 const kl_op kl_op_expand_dims = {
     KL_ROW(expand_dims, "A new axis of length 1 at a place in the new shape."),
+    .alias = "unsqueeze",
     .params = expand_params,
     .outputs = 1,
     .infer = expand_infer,

@@ -148,6 +148,7 @@ static kl_status same_view(const kl_attr *attrs, const kl_tensor *in, const kl_s
 
 const kl_op kl_op_stop_gradient = {
     KL_ROW(stop_gradient, "x itself; gradients do not pass."),
+    .alias = "detach",
     .params = kl_unary_params,
     .outputs = 1,
     .infer = same_infer,

@@ -175,6 +175,18 @@ describe("a callback", function()
   end)
 end)
 
+describe("a fit inside a fit", function()
+  it("leaves the outer one its history", function()
+    local model, inner = training.line(1), nil
+    local h = model:fit{x, y, epochs = 3, verbose = 0, callbacks = {on_epoch_end = function(_, epoch)
+      if epoch == 2 then inner = model:fit{x, y, verbose = 0} end
+    end}}
+    assert.same({1, 2, 3}, h.epoch)
+    assert.equal(h, model.history)
+    assert.same({1}, inner.epoch)
+  end)
+end)
+
 describe("the list of callbacks", function()
   it("is the user's, then History, then the bar", function()
     local model = training.line(1)

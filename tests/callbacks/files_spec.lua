@@ -15,7 +15,7 @@ after_each(function() os.execute("rm -rf " .. folder) end)
 
 local function names_in(path)
   local list = {}
-  for name in io.popen("ls " .. path .. " 2>/dev/null"):lines() do list[#list + 1] = name end
+  for name in io.popen("LC_ALL=C ls " .. path .. " 2>/dev/null"):lines() do list[#list + 1] = name end
   return list
 end
 

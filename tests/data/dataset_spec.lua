@@ -269,7 +269,7 @@ describe("a stage", function()
     {function(ds) ds:shuffle(2, {sed = 1}) end, "shuffle: unknown option 'sed'; did you mean 'seed'"},
     {function(ds) ds:shuffle(2, {seed = "a"}) end, "shuffle: 'seed' must be an integer, got the string \"a\""},
     {function(ds) ds:shuffle(2, {reshuffle_each_iteration = 1}) end, "'reshuffle_each_iteration' must be a boolean"},
-    {function(ds) ds:take(-1) end, "take: 'count' must be an integer >= 0, got %-1"},
+    {function(ds) ds:take(-2) end, "take: 'count' must be an integer >= %-1, got %-2"},
     {function(ds) ds:skip(1.5) end, "skip: 'count' must be an integer, got float 1.5"},
     {function(ds) ds:repeat_("a") end, "repeat_: 'count' must be an integer, got the string \"a\""},
     {function(ds) ds:map(5) end, "map: the function must be a function, got integer 5"},

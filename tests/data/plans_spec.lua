@@ -20,6 +20,13 @@ local sources = {
   prefetch = function() return D.from_tensor_slices(x, y):shuffle(50):batch(8):prefetch(2) end,
   cache = function() return D.from_tensor_slices(x, y):cache():shuffle(50):batch(8):prefetch(2) end,
   cache_of_batches = function() return D.from_tensor_slices(x, y):shuffle(50):batch(8):cache():prefetch(2) end,
+  cache_in_files = function()
+    os.execute("rm -f " .. folder .. "/kept.*")
+    return D.from_tensor_slices(x, y):cache(folder .. "/kept"):shuffle(50):batch(8):prefetch(2)
+  end,
+  replayed_map = function()
+    return D.from_tensor_slices(x, y):shuffle(20):map(function(a, b) return a * 2, b + 1 end, {replay = true}):batch(8):prefetch(2)
+  end,
   map = function() return D.from_tensor_slices(x, y):shuffle(20):map(function(a, b) return a * 2, b + 1 end):batch(8) end,
   map_of_batches = function()
     return D.from_tensor_slices(im, y):shuffle(20):batch(8):map(function(a, b) return a:cast("float32") / 255, b end):prefetch(1)
@@ -47,6 +54,21 @@ local sources = {
   padded = function() return D.from_tensor_slices(x, y):padded_batch(8) end,
   unbatch = function() return D.from_tensor_slices(x, y):batch(7):unbatch():batch(8) end,
   window = function() return D.from_tensor_slices(x, y):window(8):flat_map(function(w) return w:batch(8) end) end,
+  sample = function()
+    local positive = D.from_tensor_slices(x, y):filter(function(_, b) return b:item() > 0 end)
+    return D.sample_from_datasets({positive:repeat_(), D.from_tensor_slices(x, y)}, {weights = {0.5, 0.5}}):take(60):batch(8)
+  end,
+  resample = function()
+    return D.from_tensor_slices(x, y):shuffle(50):rejection_resample(function(_, b) return b:item() > 0 and 1 or 0 end, {0.5, 0.5})
+      :map(function(_, a, b) return a, b end):batch(4)
+  end,
+  group_by_window = function()
+    return D.from_tensor_slices(x, y):shuffle(50):group_by_window(function(_, b) return b:item() > 0 and 1 or 0 end,
+      function(_, group) return group:batch(6) end, 6)
+  end,
+  bucket = function()
+    return D.from_tensor_slices(x, y):shuffle(50):bucket_by_sequence_length(function(_, b) return b:item() > 0 and 9 or 1 end, {5}, {4, 6})
+  end,
   weights = function() return D.from_tensor_slices(x, y, kl.abs(y)):shuffle(50):batch(8) end,
   shard = function() return D.from_tensor_slices(x, y):shard(2, 1):shuffle(9):batch(4) end,
   split = function() return (kl.data.split_dataset{D.from_tensor_slices(x, y):shuffle(50), left_size = 0.7, shuffle = true}):batch(4) end,

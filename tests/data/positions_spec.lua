@@ -23,6 +23,10 @@ local function rest_of(iterator, limit)
   return list
 end
 
+local folder, files_made = os.tmpname(), 0
+os.remove(folder)
+os.execute("mkdir " .. folder)
+
 -- What a random pipeline is made of: each source and stage of kl, by a function of a small random number.  Elements of one
 -- value go through all of them; stages after `batch` or `window` must bear any shape.
 local sources = {
@@ -38,6 +42,9 @@ local sources = {
       end
     end, {cardinality = n + 2})
   end,
+  random = function(n) return Dataset.random{seed = n, rerandomize_each_iteration = n % 2 == 0}:take(n + 3) end,
+  lines = function() return Dataset.from_text_lines("tests/tree_spec.lua"):take(9):map(function(line) return kl.tensor(#line) end) end,
+  files = function() return Dataset.list_files("tests/c/*.c"):take(9):map(function(path) return kl.tensor(#path) end) end,
   tensors = function() return Dataset.from_tensors(kl.arange(3)):unbatch() end,
 }
 local function is_even(x) return kl.cast(x, "int32"):sum():item() % 2 == 0 end
@@ -54,6 +61,7 @@ local stages = {
   zip = function(ds) return Dataset.zip(ds, ds:shuffle(4)):map(function(a) return a end) end,
   zip_method = function(ds) return ds:zip(Dataset.range(100)):map(function(a) return a end) end,
   map = function(ds) return ds:map(function(x) return x + 1 end) end,
+  replayed_map = function(ds) return ds:map(kl.core.tensor):map(function(x) return x + 1 end, {replay = true}) end,
   stateful_map = function(ds)
     return ds:map(function(x) return x * 2 end, {stateful = true})
   end,
@@ -75,7 +83,30 @@ local stages = {
   window = function(ds, n)
     return ds:window(n % 3 + 1, {shift = n % 2 + 1, stride = 1 + n % 2}):flat_map(function(w) return w end)
   end,
+  sample = function(ds, n)
+    return Dataset.sample_from_datasets({ds, ds:shuffle(n + 1)}, {weights = {1, n + 1}, stop_on_empty_dataset = n % 2 == 0})
+  end,
+  choose = function(ds, n)
+    local other = ds:map(function(x) return x + 1 end)
+    return Dataset.choose_from_datasets({ds, other}, Dataset.random():take(20):map(function(x) return x % 2 end),
+      {stop_on_empty_dataset = n % 2 == 0})
+  end,
+  resample = function(ds)
+    return ds:rejection_resample(function(x) return is_even(x) and 1 or 0 end, {1, 2}):map(function(_, x) return x end)
+  end,
+  group_by_window = function(ds, n)
+    return ds:group_by_window(function(x) return is_even(x) and "even" or "odd" end, function(_, group) return group:shuffle(3) end,
+      n % 3 + 1)
+  end,
+  bucket = function(ds, n)
+    return ds:bucket_by_sequence_length(function(x) return kl.cast(x, "int32") % 5 end, {2, 4}, {n % 3 + 1, 2, 1}):unbatch()
+  end,
+  rebatch = function(ds, n) return ds:batch(2):rebatch(n % 3 + 1):unbatch() end,
   cache = function(ds) return ds:cache() end,
+  cache_in_files = function(ds)
+    files_made = files_made + 1
+    return ds:cache(("%s/%d"):format(folder, files_made))
+  end,
   prefetch = function(ds, n) return ds:prefetch(n % 4) end,
   apply = function(ds) return ds:apply(function(d) return d:skip(1) end) end,
 }
@@ -119,6 +150,8 @@ local function make(plan)
 end
 
 describe("a saved position", function()
+  teardown(function() os.execute("rm -r " .. folder) end)
+
   for _, stage_name in ipairs(stage_names) do
     it("goes on as the pass did, in random pipelines with " .. stage_name, function()
       for seed = 1, 6 do

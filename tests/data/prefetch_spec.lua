@@ -24,6 +24,9 @@ local pipelines = {
     return Dataset.from_tensor_slices(x):shuffle(100):concatenate(Dataset.from_tensor_slices(x + 1):shuffle(100)):batch(16)
   end,
   ["a map behind"] = function() return Dataset.from_tensor_slices(x):shuffle(100):batch(16):map(function(v) return v * 2 end) end,
+  ["zipped with one source behind another"] = function()
+    return Dataset.zip(Dataset.from_tensor_slices(x):concatenate(Dataset.from_tensor_slices(x)), Dataset.range(200)):batch(16)
+  end,
   ["a cache behind"] = function() return Dataset.from_tensor_slices(x):shuffle(100):batch(16):cache() end,
   ["a view with strides"] = function() return Dataset.from_tensor_slices(x:transpose{1, 3, 2}):shuffle(100):batch(16) end,
   ["every second row"] = function() return Dataset.from_tensor_slices(x:reshape{50, 2, 21}[{{}, {1, 1}, {}}]):shuffle(50):batch(16) end,

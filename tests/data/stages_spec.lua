@@ -17,6 +17,20 @@ end
 local function range(...) return Dataset.range(...) end
 local function times(n) return function(x) return Dataset.from_tensors(x):repeat_(n) end end
 
+local folder = os.tmpname()
+os.remove(folder)
+os.execute("mkdir -p " .. folder .. "/a " .. folder .. "/b")
+for name, text in pairs{["a/1.txt"] = "one\r\ntwo\n\n", ["a/2.txt"] = "", ["b/3.txt"] = "three", ["b/4.csv"] = "4",
+  ["b/.hidden.txt"] = "5"} do
+  local file <close> = assert(io.open(folder .. "/" .. name, "w"))
+  file:write(text)
+end
+local function files(pattern) return Dataset.list_files(folder .. pattern, {shuffle = false}) end
+local function without_folder(path) return path:sub(#folder + 2) end
+local function parity(x) return x % 2 end
+local function length(x) return x.shape[1] end
+local function ones(...) return Dataset.from_tensor_slices{...}:map(function(n) return kl.ones{n:item()} end) end
+
 -- {name, data set, elements, cardinality (as tf.data says; -2 unknown)}
 local cases = {
   {"range to", range(3), {0, 1, 2}, 3},
@@ -39,6 +53,10 @@ local cases = {
   {"filter by a Lua boolean", range(6):filter(function(x) return x:item() % 3 == 0 end), {0, 3}, -2},
   {"take_while", range(6):take_while(function(x) return kl.less(x, 2) end), {0, 1}, -2},
   {"scan", range(1, 5):scan(0, function(sum, x) return sum + x, sum + x end), {1, 3, 6, 10}, 4},
+  {"scan with a table as its state", range(1, 4):scan({1, 1}, function(last, x)
+    assert(type(last) == "table")
+    return {last[2], last[1] + last[2]}, last[1] * x
+  end), {1, 2, 6}, 3},
   {"padded_batch", Dataset.from_generator(function() for i = 1, 3 do coroutine.yield(kl.ones{i}) end end):padded_batch(2),
     {{{1, 0}, {1, 1}}, {{1, 1, 1}}}, -2},
   {"padded_batch to a shape", range(1, 3):map(function(x) return kl.ones{x:item()} end)
@@ -67,6 +85,45 @@ local cases = {
   {"prefetch", range(3):prefetch(2), {0, 1, 2}, 3},
   {"prefetch of nothing ahead", range(3):prefetch(0), {0, 1, 2}, 3},
   {"repeat_ of -1", range(2):repeat_(-1):take(3), {0, 1, 0}, 3},
+  {"take of all", range(3):take(-1), {0, 1, 2}, 3},
+  {"skip of all", range(3):skip(-1), {}, 0},
+  {"rebatch", range(7):batch(3):rebatch(2, {drop_remainder = true}), {{0, 1}, {2, 3}, {4, 5}}, -2},
+  {"padded_batch of names", Dataset.from_generator(function() for i = 1, 2 do coroutine.yield{a = kl.ones{i}, b = kl.ones{i}} end end)
+    :padded_batch(2, {padding_values = {a = 5}}):map(function(x) return x.a, x.b end), {{{{1, 5}, {1, 1}}, {{1, 0}, {1, 1}}}}, -2},
+  {"padded_batch of one value in a list", ones(1, 2):padded_batch(2, {padded_shapes = {{3}}, padding_values = {-1}}),
+    {{{1, -1, -1}, {1, 1, -1}}}, 1},
+  {"padded_batch of whole numbers", range(1, 3):map(function(x) return kl.ones({x:item()}, {dtype = "int32"}) end)
+    :padded_batch(2, {padding_values = -1.0}), {{{1, -1}, {1, 1}}}, 1},
+  {"sample_from_datasets of one with weight", Dataset.sample_from_datasets({range(9), range(2)}, {weights = {0, 1.5}}), {0, 1}, 2},
+  {"sample_from_datasets up to an end", Dataset.sample_from_datasets({range(2), range(1):repeat_()}, {stop_on_empty_dataset = true})
+    :filter(function(x) return x:item() == 1 end), {1}, -2},
+  {"choose_from_datasets", Dataset.choose_from_datasets({range(5):repeat_(), range(10, 15):repeat_()}, range(2):repeat_(2)),
+    {0, 10, 1, 11}, 4},
+  {"choose_from_datasets up to an end", Dataset.choose_from_datasets({range(2), range(10, 15)}, range(2):repeat_()), {0, 10, 1, 11}, -2},
+  {"choose_from_datasets without ends", Dataset.choose_from_datasets({range(2), range(10, 14)}, range(2):repeat_(),
+    {stop_on_empty_dataset = false}), {0, 10, 1, 11, 12, 13}, -2},
+  {"rejection_resample to one class", range(6):rejection_resample(parity, {0, 1}, {initial_dist = {0.5, 0.5}}),
+    {{1, 1}, {1, 3}, {1, 5}}, -2},
+  {"rejection_resample as it is", range(3):rejection_resample(parity, {1, 1}, {initial_dist = {3, 3}}), {{0, 0}, {1, 1}, {0, 2}}, -2},
+  {"group_by_window", range(10):group_by_window(parity, function(_, g) return g:batch(3) end, 3), -- the example of tf.data's manual
+    {{0, 2, 4}, {1, 3, 5}, {6, 8}, {7, 9}}, -2},
+  {"group_by_window of sizes by key", range(7):group_by_window(function(x) return x:item() < 4 and "few" or "many" end,
+    function(key, g) return g:batch(9):map(function(x) return key, x end) end,
+    {window_size_func = function(key) return key == "few" and 2 or 3 end}), {{"few", {0, 1}}, {"few", {2, 3}}, {"many", {4, 5, 6}}}, -2},
+  {"bucket_by_sequence_length", ones(3, 1, 5, 2, 7, 1):bucket_by_sequence_length(length, {3, 6}, {2, 2, 1}),
+    {{{1, 1, 1, 0, 0}, {1, 1, 1, 1, 1}}, {{1, 0}, {1, 1}}, {{1, 1, 1, 1, 1, 1, 1}}, {{1}}}, -2},
+  {"bucket_by_sequence_length to its boundaries", ones(3, 1, 4, 1, 1):bucket_by_sequence_length(length, {3, 6}, {2, 2, 1},
+    {pad_to_bucket_boundary = true, padded_shapes = {-1}, padding_values = -1, drop_remainder = true}),
+    {{{1, 1, 1, -1, -1}, {1, 1, 1, 1, -1}}, {{1, -1}, {1, -1}}}, -2},
+  {"bucket_by_sequence_length without padding", ones(2, 1, 2, 1):bucket_by_sequence_length(length, {2}, {2, 2}, {no_padding = true}),
+    {{{1, 1}, {1, 1}}, {{1}, {1}}}, -2},
+  {"list_files", files("/*/?.txt"):map(without_folder), {"a/1.txt", "a/2.txt", "b/3.txt"}, 3},
+  {"list_files of one", files("/b/4.csv"):map(without_folder), {"b/4.csv"}, 1},
+  {"list_files of hidden ones", files("/b/.*"):map(without_folder), {"b/.hidden.txt"}, 1},
+  {"from_text_lines", Dataset.from_text_lines{folder .. "/a/1.txt", folder .. "/a/2.txt", folder .. "/b/3.txt"},
+    {"one", "two", "", "three"}, -2},
+  {"from_text_lines, interleaved", files("/*/?.txt"):interleave(Dataset.from_text_lines, {cycle_length = 3}),
+    {"one", "three", "two", ""}, -2},
   {"apply", range(3):apply(function(ds) return ds:skip(1) end), {1, 2}, 2},
   {"from_generator of a function", Dataset.from_generator(function() return ipairs{5, 6} end), {{1, 5}, {2, 6}}, -2},
   {"from_generator of a coroutine", Dataset.from_generator(function()
@@ -78,6 +135,10 @@ local cases = {
   {"from_generator that yields", Dataset.from_generator(function() for i = 1, 2 do coroutine.yield({i, i}, i * 0.5) end end),
     {{{1, 1}, 0.5}, {{2, 2}, 1.0}}, -2},
   {"from_generator that yields nothing", Dataset.from_generator(function() end), {}, -2},
+  {"from_generator with dtypes", Dataset.from_generator(function()
+    coroutine.yield({1, 2}, {a = 1})
+    coroutine.yield({1.5, 2}, {a = 2.0})
+  end, {output_types = {"float64", "int32"}}):map(function(x, y) return x, y.a end), {{{1, 2}, 1}, {{1.5, 2}, 2}}, -2},
   {"from_generator longer than told", Dataset.from_generator(function() return ipairs{5, 6, 7} end, {cardinality = 2}),
     {{1, 5}, {2, 6}}, 2},
 }
@@ -98,12 +159,54 @@ describe("a data set", function()
     {function() return Dataset.zip() end, "zip: at least one data set expected"},
     {function() return Dataset.zip(5) end, "zip: argument 1 must be a data set, got integer 5"},
     {function() return range(1):concatenate{} end, "concatenate: 'dataset' must be a data set"},
-    {function() return range(1):take(-1) end, "take: 'count' must be an integer >= 0, got %-1"},
+    {function() return range(1):take(-2) end, "take: 'count' must be an integer >= %-1, got %-2"},
     {function() return range(1):shard(2, 2) end, "shard: 'index' must be an integer >= 0 and <= 1, got 2"},
     {function() return range(1):window(0) end, "window: 'size' must be an integer >= 1"},
     {function() return range(1):window(2, {shfit = 1}) end, "did you mean 'shift'"},
     {function() return range(1):prefetch(-2) end, "prefetch: 'buffer_size' must be an integer >= %-1"},
     {function() return range(1):interleave(times(1), {cycle_length = 0}) end, "'cycle_length' must be an integer >= 1"},
+    {function() return Dataset.zip{a = range(1)} end, "zip: at least one data set expected, by position"},
+    {function() return Dataset.sample_from_datasets{} end, "sample_from_datasets: at least one data set expected"},
+    {function() return Dataset.sample_from_datasets{range(1), 5} end, "sample_from_datasets: data set 2 must be a data set, got integer 5"},
+    {function() return Dataset.sample_from_datasets({range(1)}, {weights = {1, 2}}) end, "'weights': 1 expected, one per data set, got 2"},
+    {function() return Dataset.sample_from_datasets({range(1)}, {weights = {-1}}) end, "'weights'%[1%] must be a number >= 0, got %-1"},
+    {function() return Dataset.sample_from_datasets({range(1)}, {weights = {0}}) end, "'weights' must have a finite sum above 0"},
+    {function() return Dataset.choose_from_datasets({range(1)}, 5) end, "'choice_dataset' must be a data set"},
+    {function() return Dataset.choose_from_datasets({range(9), range(9)}, range(1, 3)):collect() end,
+      "element 2 of 'choice_dataset' must be a number of a data set, 0 to 1, got 2"},
+    {function() return range(3):rejection_resample(parity, {1}):collect() end,
+      "the function must return a class, 0 to 0, got 1 %(element 2%)"},
+    {function() return range(3):rejection_resample(parity, {1, 1}, {initial_dist = {1, 0}}) end, "there is no class 1, of which"},
+    {function() return range(3):rejection_resample(parity, {1, 1}, {initial_dist = {1}}) end, "'initial_dist': 2 expected, one per class"},
+    {function() return range(1):group_by_window(parity, parity) end, "either 'window_size' or 'window_size_func' expected"},
+    {function() return range(1):group_by_window(parity, parity, 0) end, "'window_size' must be an integer >= 1, got 0"},
+    {function() return range(1):group_by_window(parity, parity, 2):collect() end,
+      "group_by_window: the function must return a data set, got"},
+    {function() return range(1):group_by_window(function() return {} end, parity, 2):collect() end,
+      "must return a number or a string, got a table"},
+    {function() return range(1):bucket_by_sequence_length(length, {3, 2}, {1, 1, 1}) end,
+      "'bucket_boundaries'%[2%] must be an integer >= 4"},
+    {function() return range(1):bucket_by_sequence_length(length, {3}, {1}) end,
+      "must have one more than the 1 'bucket_boundaries', got 1"},
+    {function() return range(1):bucket_by_sequence_length(length, {3}, {1, 1}, {pad_to_bucket_boundary = true}) end,
+      "needs 'padded_shapes'"},
+    {function()
+      return ones(5):bucket_by_sequence_length(length, {3}, {1, 1}, {pad_to_bucket_boundary = true, padded_shapes = {-1}}):collect()
+    end, "an element of length 5 has no boundary to be padded to: the last is 3 %(element 1%)"},
+    {function() return Dataset.list_files(folder .. "/*.png") end, "list_files: no file fits \".*%*.png\""},
+    {function() return Dataset.list_files(folder .. "/none/*") end, "/none: the folder cannot be read: No such file"},
+    {function() return Dataset.from_text_lines(folder .. "/none"):collect() end, "from_text_lines: .*/none: No such file"},
+    {function() return Dataset.from_text_lines(folder):collect() end, "from_text_lines: .*: Is a directory"},
+    {function() return ones(1, 2):padded_batch(2, {padding_values = {c = 1}}):collect() end, "'padding_values' does not fit the elements"},
+    {function() return ones(1, 2):map(function(x) return {a = x} end):padded_batch(2, {padding_values = {aa = 1}}):collect() end,
+      "'padding_values' has 'aa', which is not in value 1; did you mean 'a'"},
+    {function()
+      return ones(1, 2):map(function(x) return kl.cast(x, "int32") end):padded_batch(2, {padding_values = 0.5}):collect()
+    end, "'padding_values' of value 1 must be of int32, got float 0.5"},
+    {function() return Dataset.from_generator(function() coroutine.yield(1) end, {output_types = {"flot32"}}):collect() end,
+      "'flot32' is no dtype"},
+    {function() return Dataset.from_generator(function() coroutine.yield(1, 2) end, {output_types = "int32"}):collect() end,
+      "at step 1 the generator gave 2 values, 1 expected"},
     {function() return range(1):repeat_():collect() end, "collect: the data set has no end"},
     {function() return range(1):apply(function() end) end, "apply: what the function returned must be a data set, got nil"},
     {function() return range(1):flat_map(function() return 5 end):collect() end,
@@ -128,7 +231,7 @@ describe("a data set", function()
     {function() return Dataset.from_generator(function() coroutine.yield(1) end, {cardinality = 3}):collect() end,
       "the generator ended at step 2, 3 elements were expected"},
     {function() return Dataset.from_generator(function() coroutine.yield(1) end, {output_count = 2}):collect() end,
-      "at step 1 the generator gave 1 values, 'output_count' is 2"},
+      "at step 1 the generator gave 1 values, 2 expected"},
     {function() return Dataset.from_generator(function() coroutine.yield(1) error("mine") end):collect() end,
       "mine %(in from_generator, element 2%)"},
     {function() return Dataset.from_generator(function() return 5 end):collect() end, "must return an iterator .* got integer 5"},
@@ -151,6 +254,57 @@ describe("a data set", function()
 
   it("is reduced to one value", function()
     assert.equal(10, range(5):reduce(0, function(sum, x) return sum + x end):item())
+  end)
+
+  it("of random numbers has no end, and the same in every pass unless told otherwise", function()
+    local ds = Dataset.random{seed = 4}
+    assert.equal(-1, ds:cardinality())
+    local first = list(ds:take(2000))
+    assert.same(first, list(ds:take(2000)))
+    local sum = 0
+    for _, n in ipairs(first) do
+      assert.is_true(n >= 0 and n < 2 ^ 32)
+      sum = sum + n / 2 ^ 32
+    end
+    assert.near(0.5, sum / 2000, 0.03)
+    local fresh = Dataset.random{seed = 4, rerandomize_each_iteration = true}
+    assert.not_same(list(fresh:take(5)), list(fresh:take(5)))
+  end)
+
+  it("sampled from others keeps their orders, and takes them as often as their weights say", function()
+    local ds = Dataset.sample_from_datasets({range(2000), range(2000, 8000):repeat_()}, {weights = {1, 3}, seed = 2})
+    local before, counts = {-1, 1999}, {0, 0}
+    for _, n in ipairs(list(ds:take(2000))) do
+      local k = n < 2000 and 1 or 2
+      assert.equal(before[k] + 1, n)
+      before[k], counts[k] = n, counts[k] + 1
+    end
+    assert.near(500, counts[1], 60)
+    assert.not_same(list(ds:take(50)), list(ds:take(50)))
+    local all = list(Dataset.sample_from_datasets{range(5), range(5, 9)})
+    table.sort(all)
+    assert.same({0, 1, 2, 3, 4, 5, 6, 7, 8}, all)
+  end)
+
+  it("that is resampled has classes as often as wanted, whether their shares are told or found", function()
+    for _, initial in ipairs{{0.9, 0.1}, false} do
+      local counts = {[0] = 0, 0}
+      local ds = range(4000):rejection_resample(function(x) return x:item() % 10 == 0 and 1 or 0 end, {0.5, 0.5},
+        {initial_dist = initial or nil, seed = 1})
+      for class, x in ds:each() do
+        assert.equal(x:item() % 10 == 0 and 1 or 0, class:item())
+        counts[class:item()] = counts[class:item()] + 1
+      end
+      assert.near(400, counts[1], initial and 0 or 2) -- the rare class is kept whole
+      assert.near(400, counts[0], 60)
+    end
+  end)
+
+  it("of files lists them in another order each pass", function()
+    local orders = {}
+    local ds = Dataset.list_files({folder .. "/a/*", folder .. "/b/*.txt"}, {seed = 1})
+    for _ = 1, 20 do orders[table.concat(list(ds), " ")] = true end
+    assert.equal(6, #require "objects".names(orders))
   end)
 
   it("that is cached reads its source once, shuffles included", function()
@@ -186,6 +340,7 @@ describe("a data set", function()
 end)
 
 describe("a jitted step", function()
+  teardown(function() os.execute("rm -r " .. folder) end)
   it("gives the same bits as an immediate one on the batches of every kind of data set", function()
     local function step(x)
       local v = kl.cast(x, "float32")

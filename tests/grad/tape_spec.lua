@@ -1,18 +1,9 @@
 -- kl.GradientTape (keras-semantics 14).
 local kl = require "kl"
 local raises = require "raises"
+local warnings = require "warnings"
 
 local function value(t) return t and t:item() end
-
---- Runs f with core.warn caught; returns the warnings.
-local function warnings(f)
-  local list, before = {}, kl.core.warn
-  kl.core.warn = function(text) list[#list + 1] = text end
-  local ok, message = pcall(f)
-  kl.core.warn = before
-  assert.is_true(ok, message)
-  return list
-end
 
 describe("a gradient tape", function()
   it("gives the gradient of what was computed from a watched tensor", function()
@@ -82,6 +73,21 @@ describe("a gradient tape", function()
       assert.same({4, 5}, v.value:totable())
       assert.same(hold and {1, 2} or false, held and held:totable())
     end
+  end)
+
+  it("records no more after close, and gives its gradient still", function()
+    local x = kl.Variable(3.0)
+    local tape = kl.GradientTape()
+    local y = x * x
+    tape:close()
+    local z = x * x
+    assert.is_false(tape:is_recording())
+    assert.equal(6, tape:gradient(y, x):item())
+    local again <close> = kl.GradientTape{persistent = true}
+    z = x * x + z
+    again:close()
+    again:close()
+    assert.equal(6, again:gradient(z, x):item())
   end)
 
   it("records nothing while stop_recording is open, which nests", function()

@@ -86,6 +86,21 @@ describe("what leaves a step", function()
     assert.matches(words, select(2, pcall(again)))
   end)
 
+  it("is no result of a later step that returns a handle left over, which stays dead", function()
+    local left
+    step(function(x)
+      left = x * 2
+      return x
+    end)(kl.ones{2})
+    local again = step(function(x) return left, {x + 1, left} end)
+    for _ = 1, 3 do
+      local a, list = again(kl.ones{2})
+      assert.same({2, 2}, list[1]:totable())
+      raises(function() a:item() end, "belongs to a finished step")
+      raises(function() list[2]:item() end, "belongs to a finished step")
+    end
+  end)
+
   it("stays as it is when the step runs again", function()
     local v = kl.Variable{1.0, 2.0}
     local f = step(function(x)

@@ -8,12 +8,10 @@ local function sh(script, input, ...) return run({"sh", "-c", script, "sh", ...}
 
 describe("running a program", function()
   it("is killed when its time is over, with its streams open or closed", function()
-    for _, command in ipairs{"exec sleep 60", "exec >&- 2>&-; exec sleep 60"} do
-      local start = os.time()
+    for _, command in ipairs{"exec sleep 1000000", "exec >&- 2>&-; exec sleep 1000000"} do -- a run that waits for it never ends
       assert.matches("sh: still not done after 0.2 s", support.message(run, {"sh", "-c", command}, "", 0.2))
-      assert.is_true(os.time() - start < 30)
     end
-    assert.equal(0, (run({"sh", "-c", "exit 0"}, "", 30)))
+    assert.equal(0, (run({"sh", "-c", "exit 0"}, "", 3600)))
   end)
   it("gives its exit status and both streams apart", function()
     assert.same({0, "out\n", ""}, {sh "echo out"})
@@ -95,7 +93,15 @@ describe("running a program", function()
   it("leaves no descriptors and no processes behind", function()
     local function count()
       collectgarbage() -- files that others opened and forgot
-      return tonumber(support.shell("ls /proc/$PPID/fd | wc -l"))
+      local found = 0
+      for fd = 0, 1023 do -- by opening and not by ls, beside which the pipe to it may still be half open
+        local file = io.open("/proc/self/fdinfo/" .. fd)
+        if file then
+          file:close()
+          found = found + 1
+        end
+      end
+      return found
     end
     run{"true"}
     local before = count()

@@ -208,7 +208,7 @@ function contract.refuses_unknown_options(cls, case)
   raises(function() contract.new(cls, case, {nmae = "x"}) end, cls.__name .. ": unknown option 'nmae'; did you mean 'name'%?")
   for _, bad in ipairs{{{name = "a/b"}, "'name' must not be empty or contain '/', got 'a/b'"}, {{name = 5},
     "'name' must be a string"},
-    {{dtype = "int8"}, "dtype must be \"float32\" or \"float64\", got the string \"int8\""},
+    {{dtype = "int8"}, "'dtype' must be one of \"float32\", \"float64\", got the string \"int8\""},
     {{trainable = 1}, "'trainable' must be a boolean, got integer 1"}} do
     raises(function() contract.new(cls, case, bad[1]) end, cls.__name .. ": " .. bad[2])
   end

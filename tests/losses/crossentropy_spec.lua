@@ -3,19 +3,10 @@ local kl = require "kl"
 local assert = require "luassert"
 local near = require "near"
 local raises = require "raises"
+local warnings = require "warnings"
 
 local losses = kl.losses
 local p = {{.2, .7, .1}, {.3, .4, .3}}
-
---- The warnings that f causes, as a list.
-local function warnings(f)
-  local list, warn = {}, kl.core.warn
-  kl.core.warn = function(text) list[#list + 1] = text end
-  local ok, message = pcall(f)
-  kl.core.warn = warn
-  assert(ok, message)
-  return list
-end
 
 describe("crossentropy of probabilities", function()
   it("is at most -log(1e-7) where the true class has probability 0", function()

@@ -2,16 +2,10 @@
 -- same in a recorded step, bit for bit.
 local kl = require "kl"
 local compare = require "compare"
+local golden = require "golden_numbers" "losses"
 local cases = dofile "tests/losses/cases.lua"
 local check = dofile "tests/losses/check.lua"
 local serialize = require "kl.saving.serialize"
-
-local golden = {}
-for _, entry in ipairs(kl.json.decode(assert(io.open("tests/golden/keras_numbers/losses.json")):read("a"))) do
-  local name = entry.case.object.class_name
-  golden[name] = golden[name] or {}
-  table.insert(golden[name], entry)
-end
 
 describe("a loss beside real Keras", function()
   for name in pairs(kl.losses.classes) do

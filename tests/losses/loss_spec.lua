@@ -153,7 +153,14 @@ describe("a loss of the user's own", function()
   it("may be a function, which gets both of one shape", function()
     local loss = losses.get(function(a, b) return kl.mean(kl.abs(a - b), -1) end)
     near(loss(y, p, {1, 3}), 0.8, "weighted")
-    raises(function() loss:get_config() end, "the loss 'loss' is a Lua function, which cannot be saved")
+    raises(function() loss:get_config() end, "the loss 'loss' wraps a Lua function")
+  end)
+
+  it("that gives no tensor is an error that names it", function()
+    for what, value in pairs{["got nil"] = false, ["got integer 3"] = 3, ['got the string "x"'] = "x", ["got a table"] = {}} do
+      local loss = losses.get(function() return value or nil end)
+      raises(function() loss(y, p) end, "loss 'loss' must give a tensor, of one value per sample, " .. what)
+    end
   end)
 
   it("without call is an error that names it", function()

@@ -2,15 +2,9 @@
 -- results, state and its names; and the same in recorded steps, bit for bit.
 local kl = require "kl"
 local compare = require "compare"
+local golden = require "golden_numbers" "metrics"
 local cases = dofile "tests/metrics/cases.lua"
 local check = dofile "tests/metrics/check.lua"
-
-local golden = {}
-for _, entry in ipairs(kl.json.decode(assert(io.open("tests/golden/keras_numbers/metrics.json")):read("a"))) do
-  local name = entry.case.object.class_name
-  golden[name] = golden[name] or {}
-  table.insert(golden[name], entry)
-end
 
 local function immediate(metric, _, ...)
   metric:update_state(...)

@@ -153,6 +153,8 @@ describe("a metric of the user's own", function()
   it("of no function at all is an error", function()
     raises(function() metrics.MeanMetricWrapper{} end, "MeanMetricWrapper: a function %(y_true, y_pred%) expected, got nil")
     raises(function() metrics.MeanMetricWrapper{5} end, "expected, got integer 5")
+    local nothing = metrics.MeanMetricWrapper{function() end, name = "mine"}
+    raises(function() nothing:update_state({1}, {1}) end, "metric 'mine' must give a tensor, of one value per sample, got nil")
     local own = metrics.get(function(a) return a end)
     raises(function() own:get_config() end, "made of a Lua function, which cannot be saved")
   end)

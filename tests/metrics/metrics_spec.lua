@@ -93,7 +93,7 @@ describe("every metric", function()
       local options = with(values[name][1][1], {name = 5})
       raises(function() cls(options) end, "a metric's name must be a string")
       options.name, options.dtype = nil, "float46"
-      raises(function() cls(options) end, ": dtype must be .*, got the string \"float46\"")
+      raises(function() cls(options) end, ": 'dtype' must be .*, got the string \"float46\"")
     end)
 
     if name ~= "MeanMetricWrapper" then

@@ -4,18 +4,9 @@ local assert = require "luassert"
 local near = require "near"
 local raises = require "raises"
 local variable = require "kl.variable"
+local warnings = require "warnings"
 
 local optimizers = kl.optimizers
-
---- The warnings that f causes, as a list.
-local function warnings(f)
-  local list, warn = {}, kl.core.warn
-  kl.core.warn = function(text) list[#list + 1] = text end
-  local ok, message = pcall(f)
-  kl.core.warn = warn
-  assert(ok, message)
-  return list
-end
 
 local function named(name, path, value) return variable.new(kl.tensor(value), {name = name, path = path}) end
 
@@ -170,6 +161,8 @@ describe("the learning rate", function()
     near(w, 0.5, "0.25 again")
     near(optimizer:get_config().learning_rate, 0.25, "the config has the rate of now")
     raises(function() optimizer.learning_rate = "fast" end, "can be set to a number or a tensor, got the string \"fast\"")
+    raises(function() optimizer.learning_rate = 0 / 0 end, "can be set to a number or a tensor, got float nan")
+    raises(function() kl.optimizers.SGD{0 / 0} end, "SGD: learning_rate must be a number, a schedule or a function, got float nan")
     raises(function() optimizer.learning_rate = optimizers.schedules.CosineDecay{.1, 10} end, "a number or a tensor, got a CosineDecay")
   end)
 

@@ -146,6 +146,73 @@ describe("a heat map", function()
   end)
 end)
 
+describe("a heat map over coordinates", function()
+  local z = {{1, 2, 3}, {4, 5, 6}}
+  local function map() return kl.plot.figure{}:heatmap({10, 20, 30}, {0.5, 1.5}, z, {annotate = true}) end
+
+  it("has axes of these numbers that it fills, with the matrix's first row at the bottom", function()
+    local fig = map()
+    local x, y = fig[1]:axis("x", fig[1]:parts(), 6), fig[1]:axis("y", fig[1]:parts(), 6)
+    assert.same({5, 35, 0, 2}, {x.low, x.high, y.low, y.high})
+    local svg = fig:render("svg")
+    local function height(text)
+      return tonumber(svg:match('translate%([%d.]+,([%d.]+)%)"[^>]*>%s*<text>' .. text .. "</text>"))
+    end
+    assert.is_true(height("1") > height("4"))
+  end)
+
+  it("lies below what else is drawn, in pictures and in text, whichever came first", function()
+    local fig = kl.plot.figure{}:scatter({10, 30}, {0.5, 1.5}, {label = "points", edgecolor = "black"}):heatmap({10, 20, 30}, {0.5, 1.5}, z)
+    assert.equal("image", fig[1]:parts()[1].part.with)
+    local svg = fig:render("svg")
+    assert.matches("<polygon ", part(svg, 1))
+    assert.equal(2, count(part(svg, 2), "<use "))
+    assert.equal(2, count(part(svg, 3), "<use "))
+    local lines = {}
+    for line in fig:render("txt", {width = 40, height = 14}):gmatch("[^\n]+") do lines[#lines + 1] = line end
+    local low, high
+    for i, line in ipairs(lines) do
+      if not line:find("points") then
+        if line:find("o", 1, true) then high, low = high or i, i end
+      end
+    end
+    assert.is_true(high < low) -- (30, 1.5) is above (10, 0.5)
+    assert.matches("o points", table.concat(lines, "\n"))
+    assert.is_true(lines[high]:find("o", 1, true) > lines[low]:find("o", 1, true))
+  end)
+
+  it("leaves room for points outside of it", function()
+    local fig = map():scatter({50}, {1})
+    local x = fig[1]:axis("x", fig[1]:parts(), 6)
+    assert.equal(5, x.low)
+    assert.is_true(x.high > 50)
+  end)
+end)
+
+describe("a legend's box", function()
+  local legend = require "kl.plot.legend"
+  it("is as wide as the widest line of its labels is drawn", function()
+    local function width(...)
+      local series = {}
+      for i, label in ipairs{...} do series[i] = {label = label} end
+      return (legend.measure(series))
+    end
+    assert.is_true(width("a") < 1 and width("a") > 0.4)
+    assert.is_true(width("WWW") > 2 * width("iii"))
+    assert.equal(width("longer"), width("x\nlonger", "abc"))
+    assert.equal(width("ab"), width("éä"))
+    local svg = svg_of(function(f) f:line({1, 2}, {label = "i"}) end)
+    local wide = svg_of(function(f) f:line({1, 2}, {label = "accuracy of it"}) end)
+    local function box(text) -- from the label to the right end of the box
+      local x = text:match('translate%(([%d.]+),[%d.]+%)"[^>]*>%s*<text>[ia]')
+      local right = text:match("'rgb%(204, 204, 204%)'  d='M[%d.]+,[%d.]+ L[%d.]+,[%d.]+ L([%d.]+),")
+      return tonumber(right) - tonumber(x)
+    end
+    assert.is_true(box(svg) > width("i") * 13.2 + 4)
+    assert.near(width("accuracy of it") * 13.2 + 7, box(wide), 5)
+  end)
+end)
+
 describe("several axes", function()
   it("are each where they belong, with the title over all", function()
     local fig = kl.plot.figure{rows = 2, columns = 2, title = "whole", xscale = "log"}

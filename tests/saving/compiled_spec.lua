@@ -153,17 +153,18 @@ describe("a compiled model that is saved and loaded", function()
 end)
 
 describe("compile options in a file", function()
+  local function logs(m) -- as text: a loss of counts may be NaN here
+    local texts = {}
+    for name, value in pairs(m:evaluate{x, y, verbose = 0, return_dict = true}) do texts[name] = ("%.17g"):format(value) end
+    return texts
+  end
+
   --- Loss values and metrics that the copy shows are those of the model, by name.
   local function same_logs(options)
     local model = compiled(options)
     with_files({"keras", "h5"}, function(path)
       model:save(path)
       local copy = load_model(path)
-      local function logs(m) -- as text: a loss of counts may be NaN here
-        local texts = {}
-        for name, value in pairs(m:evaluate{x, y, verbose = 0, return_dict = true}) do texts[name] = ("%.17g"):format(value) end
-        return texts
-      end
       assert.same(logs(model), logs(copy))
     end)
   end
@@ -211,15 +212,32 @@ describe("compile options in a file", function()
       local copy = load_model(path, mine)
       assert.equal(Mine, getmetatable(copy.optimizer).class)
       support.same_state(copy, model, path)
-      local function logs(m) -- as text: a loss of counts may be NaN here
-        local texts = {}
-        for name, value in pairs(m:evaluate{x, y, verbose = 0, return_dict = true}) do texts[name] = ("%.17g"):format(value) end
-        return texts
-      end
       assert.same(logs(model), logs(copy))
     end)
   end)
-  it("cannot hold Lua functions, which is warned of, and the model is saved", function()
+  it("hold Lua functions that have a name, which is the loss's and the metric's in the logs", function()
+    local function squash(v) return kl.tanh(v) * 0.5 end
+    local function far(a, b) return kl.mean(kl.abs(a - b), -1) end
+    kl.register(squash, {name = "squash"})
+    kl.register(far, {package = "mine", name = "far"})
+    local model = kl.Sequential{kl.Input{4}, L.Dense{3, activation = squash}, L.Activation{squash}, L.Dense{2}}
+    model:compile{optimizer = "sgd", loss = far, metrics = {far, metrics.MeanMetricWrapper{far, name = "object"}}}
+    local expected = model:evaluate{x, y, verbose = 0, return_dict = true}
+    assert.same({"far", "loss", "object"}, objects.names(expected))
+    with_files({"keras", "h5"}, function(path)
+      model:save(path)
+      local again = load_model(path)
+      assert.same(expected, again:evaluate{x, y, verbose = 0, return_dict = true})
+      assert.equal(squash, again.layers[1].activation)
+      local other = load_model(path, {custom_objects = {squash = kl.tanh, ["mine>far"] = losses.mean_squared_error}})
+      assert.equal(kl.tanh, other.layers[1].activation)
+      assert.is_not.equal(expected.loss, other:evaluate{x, y, verbose = 0, return_dict = true}.loss)
+    end)
+    raises(function() kl.register(function() end) end, "a Lua function has no name of its own")
+    raises(function() kl.register(1, {name = "one"}) end, "a class or a function expected, got integer 1")
+    raises(function() kl.register(squash, {nam = "s"}) end, "unknown option 'nam'; did you mean 'name'")
+  end)
+  it("cannot hold other Lua functions, which is warned of, and the model is saved", function()
     local model = compiled{optimizer = "sgd", loss = function(a, b) return kl.mean(kl.square(a - b), -1) end}
     with_files({"keras", "h5"}, function(path)
       local warned = support.warnings(function() model:save(path) end)

@@ -134,7 +134,8 @@ describe("saving", function()
     end
     function Taker:call(v) return v end
     local bad = {
-      ["the result of kl%.add between its layers has no place"] = kl.Model{inputs = t, outputs = L.Dense{1}(t) + 1.0},
+      ["the result of kl%.sum between its layers has no place"] = kl.Model{inputs = t, outputs = kl.sum(L.Dense{1}(t), {axis = -1})},
+      ["tensor of shape %(1,%) cannot be saved in a config"] = kl.Model{inputs = t, outputs = L.Dense{1}(t) + kl.ones{1}},
       ["a Lua function cannot be saved"] = kl.Sequential{kl.Input{4}, L.Dense{2, activation = function(v) return v end}},
       ["Taker 'taker[_%d]*' cannot be saved: its class takes arguments that are not plain"] =
         kl.Sequential{kl.Input{4}, Taker(print)},
@@ -284,7 +285,7 @@ describe("a .keras file with a strange config", function()
     {"a Lambda", layer(function(l) l.class_name = "Lambda" end), "a Lambda layer holds code and is not loaded"},
     {"a function", layer(function(l)
       l.config.activation = {module = "builtins", class_name = "function", config = "my_activation", registered_name = "function"}
-    end), "the function 'my_activation' is code and is not loaded"},
+    end), "the function 'my_activation' is not known: pass it in custom_objects or register it"},
     {"an option that is not supported", layer(function(l) l.config.lora_rank = 4 end),
       "Dense 'dense[_%d]*' has the option lora_rank = integer 4"},
     {"a value of another kind", layer(function(l) l.config.units = "three" end), "Dense: 'units' must be an integer"},

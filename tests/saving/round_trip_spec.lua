@@ -144,6 +144,13 @@ describe("a model that is saved", function()
       local y = shared(x)
       return kl.Model{inputs = x, outputs = L.Add{}{shared(shared(y)), y, x}}
     end,
+    ["a graph with operations between its layers"] = function()
+      local a, b = kl.Input{3}, kl.Input{3}
+      local h = L.Dense{3, name = "add"}(a) -- the name that an operation would take
+      local y = (h * 2.0 + b) / (kl.abs(a) + 1) ^ 2.0 + kl.sigmoid(h) - 1 + (1 - b)
+      for _, f in ipairs{kl.exp, kl.tanh, kl.square, kl.sin, kl.negative, kl.softplus, kl.rsqrt, kl.relu} do y = f(y) end
+      return kl.Model{inputs = {a, b}, outputs = {L.Dense{2}(y), kl.maximum(h, b), -h}}
+    end,
     ["a graph with several inputs and outputs"] = function()
       local a, b = kl.Input{3, name = "a"}, kl.Input{2, name = "b"}
       local both = L.Concatenate{}{a, b}

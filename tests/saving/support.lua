@@ -2,6 +2,7 @@
 local kl = require "kl"
 local tree = require "kl.tree"
 local compare = require "compare"
+local warnings = require "warnings"
 
 local core = kl.core
 local support = {}
@@ -24,7 +25,7 @@ end
 --- The names in a folder, hidden ones too.
 function support.names_in(folder)
   local list = {}
-  local pipe <close> = assert(io.popen(("ls -A '%s'"):format(folder)))
+  local pipe <close> = assert(io.popen(("LC_ALL=C ls -A '%s'"):format(folder)))
   for name in pipe:lines() do list[#list + 1] = name end
   return list
 end
@@ -94,15 +95,7 @@ function support.same_state(got, expected, what)
 end
 
 --- Runs f and returns what it warned of, one text.
-function support.warnings(f)
-  local text = {}
-  local real = core.warn
-  core.warn = function(message) text[#text + 1] = message end
-  local ok, message = pcall(f)
-  core.warn = real
-  if not ok then error(message, 0) end
-  return table.concat(text, "\n")
-end
+function support.warnings(f) return table.concat(warnings(f), "\n") end
 
 --- The whole content of a file, and the other way round.
 function support.read(path)

@@ -91,7 +91,7 @@ end
 --- Names of the event files in a folder, in the order in which readers take them.
 function events.files(folder)
   local list = {}
-  local pipe <close> = assert(io.popen(("ls '%s' 2>/dev/null"):format(folder)))
+  local pipe <close> = assert(io.popen(("LC_ALL=C ls '%s' 2>/dev/null"):format(folder)))
   for name in pipe:lines() do
     if name:find("tfevents", 1, true) then list[#list + 1] = folder .. "/" .. name end
   end

@@ -89,6 +89,18 @@ describe("kl.summary", function()
     assert.equal("images", list[3].plugin)
   end)
 
+  it("writes a figure as the image it is", function()
+    local fig = kl.plot.figure{width = 200, height = 100}:line({1, 2, 3})
+    do
+      local w <close> = writer()
+      w:image("figure", fig, {step = 4})
+    end
+    local e = events.read_file(events.files(folder)[1])[2]
+    assert.same({"200", "100"}, {e.tensor.strings[1], e.tensor.strings[2]})
+    assert.same({100, 200, 3}, kl.core.io.decode_image(e.tensor.strings[3]).shape)
+    assert.equal("images", e.plugin)
+  end)
+
   it("writes texts as scalars, lists and tables", function()
     do
       local w <close> = writer()

@@ -68,7 +68,7 @@ function training.run_script(text, before)
   file:write(text)
   file:flush()
   local program = (os.getenv("KL_BUILD") or "build") .. "/kl"
-  local pipe <close> = assert(io.popen(("%s %s run %s 2>&1"):format(before or "", program, path)))
+  local pipe <close> = assert(io.popen(("%s '%s' run %s 2>&1"):format(before or "", program, path)))
   local output = pipe:read("a")
   os.remove(path)
   return output, path

@@ -3,6 +3,7 @@
 local kl = require "kl"
 local raises = require "raises"
 local training = require "training"
+local warnings = require "warnings"
 local Dataset = kl.data.Dataset
 local nan, inf = 0 / 0, math.huge
 
@@ -35,6 +36,8 @@ describe("bad data", function()
     ["x that is text"] = {{"images", y}, "fit: x must be a tensor, .* or a data set, got the string \"images\""},
     ["x that holds text"] = {{{x, "images"}, y}, "fit: x%[2%] must be a tensor"},
     ["x that is a scalar"] = {{kl.tensor(1.0), y}, "fit: x is a scalar: arrays of samples need a first axis"},
+    ["a data set of pairs"] = {{kl.data.Dataset.from_tensor_slices{x, y}:batch(2)},
+      "%[%*, %*%] %(of a data set%?  from_tensor_slices%(x, y%)"},
     ["two inputs for one"] = {{{x, x}, y}, "one tensor expected, got a structure %[%*, %*%]"},
     ["y of the wrong shape"] = {{x, kl.ones({6, 2})}, "y_true of shape %(6, 2%) does not fit y_pred of shape %(6, 3%): one label per row"},
     ["y of floats"] = {{x, kl.tensor{0.5, 1, 2, 0, 1, 2}}, "label 0.5 of sample .* is not one of the 3 classes"},
@@ -202,16 +205,15 @@ describe("an error in user code", function()
 
   it("in on_train_error does not hide the first one or keep the others from hearing of it", function()
     local model = classifier()
-    local warned, heard
-    local warn = kl.core.warn
-    kl.core.warn = function(text) warned = text end
-    local message = select(2, pcall(function()
-      model:fit{x, y, verbose = 0, callbacks = {{on_epoch_end = broken}, {on_train_error = function() error("second") end},
-        {on_train_error = function() heard = true end}}}
-    end))
-    kl.core.warn = warn
+    local message, heard
+    local warned = warnings(function()
+      message = select(2, pcall(function()
+        model:fit{x, y, verbose = 0, callbacks = {{on_epoch_end = broken}, {on_train_error = function() error("second") end},
+          {on_train_error = function() heard = true end}}}
+      end))
+    end)
     assert.matches("my own mistake", message)
-    assert.matches("second", warned)
+    assert.matches("second", warned[#warned])
     assert.is_true(heard)
   end)
 

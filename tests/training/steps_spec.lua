@@ -183,5 +183,7 @@ describe("the built-in steps", function()
     model:compile{optimizer = false, loss = "mse"}
     assert.same({loss = 7.5}, model:evaluate{x, y, verbose = 0})
     raises(function() model:fit{x, y, verbose = 0} end, "has no optimizer: give compile one")
+    model.optimizer = "sgd"
+    raises(function() model:fit{x, y, verbose = 0} end, 'has no optimizer, but the string "sgd": give compile one')
   end)
 end)

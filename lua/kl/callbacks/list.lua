@@ -62,10 +62,10 @@ end
 local function new(model, given, params)
   if given == nil then given = {} end
   if type(given) ~= "table" or getmetatable(given) ~= nil or #given == 0 and next(given) ~= nil then given = {given} end
-  local all = {}
+  local all, history = {}, nil
   for i = 1, #given do all[i] = to_callback(i, given[i]) end
   if not params.no_history then
-    local history = History{}
+    history = History{}
     rawset(model, "history", history)
     all[#all + 1] = history
   end
@@ -79,7 +79,7 @@ local function new(model, given, params)
     rawset(callback, "_validates", params.validates or false)
     rawset(callback, "_position", i)
   end
-  return setmetatable({all = all, users = #given, model = model, validates = params.validates, keepers = keepers}, List)
+  return setmetatable({all = all, users = #given, model = model, validates = params.validates, keepers = keepers, history = history}, List)
 end
 
 --- "on_epoch_end of callback 2, a CSVLogger", or nil while no hook runs.
@@ -125,6 +125,7 @@ function List:train(body)
     end
   end
   self.hook = nil
+  rawset(self.model, "history", self.history) -- a fit inside this one had its own
   for _, callback in ipairs(self.all) do rawset(callback, "_resumes", nil) end
   if not ok then error(message, 0) end
 end
@@ -249,10 +250,7 @@ local function check_names(self, names, relevant)
     if callback._needs then
       for _, name in ipairs(callback:_needs()) do
         if not there[name] and relevant(name) then
-          local sorted = {}
-          for n in pairs(there) do sorted[#sorted + 1] = n end
-          table.sort(sorted)
-          monitor.unknown(callback, i, name, sorted, self.validates)
+          monitor.unknown(callback, i, name, logs.sorted_names(there), self.validates)
         end
       end
     end

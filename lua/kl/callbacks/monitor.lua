@@ -15,10 +15,7 @@ local monitor = {}
 ---@param what string
 function monitor.check(self, what)
   args.check(what .. ": 'monitor'", self.monitor, "string")
-  if self.mode ~= "auto" and self.mode ~= "min" and self.mode ~= "max" then
-    errors.fail("%s: 'mode' must be \"auto\", \"min\" or \"max\", got %s%s", what, errors.show(self.mode),
-      type(self.mode) == "string" and errors.nearest(self.mode, {"auto", "min", "max"}) or "")
-  end
+  args.choice(what .. ": 'mode'", self.mode, {"auto", "min", "max"})
   self.min_delta = math.abs(args.check(what .. ": 'min_delta'", self.min_delta or 0, "number"))
 end
 

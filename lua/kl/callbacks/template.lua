@@ -1,5 +1,6 @@
 -- File names with values in them, as Python's str.format writes them: "{epoch:02d}-{val_loss:.2f}.keras"; and numbers as text.
 local errors = require "kl.errors"
+local logs = require "kl.training.logs"
 
 local template = {}
 
@@ -110,9 +111,7 @@ function template.fill(what, parts, values)
     else
       local value = values[part[1]]
       if value == nil then
-        local names = {}
-        for name in pairs(values) do names[#names + 1] = name end
-        table.sort(names)
+        local names = logs.sorted_names(values)
         errors.fail("%s: there is no '%s' to put into the name now%s (there are: %s)", what, part[1],
           errors.nearest(part[1], names), table.concat(names, ", "))
       end

@@ -123,7 +123,7 @@ end
 function TensorBoard:_warn(what, message)
   if self._warned[what] then return end
   self._warned[what] = true
-  core.warn(("TensorBoard: %s"):format(tostring(message):gsub("^[^\n]-:%d+: ", ""):gsub("\nstack:.*", "")))
+  core.warn(("TensorBoard: %s"):format((errors.words(message):gsub("\nstack:.*", ""))))
 end
 
 --- The graph, as soon as there is one; a model that is no graph has none to show.

@@ -1,4 +1,4 @@
--- Stages that join elements and take them apart: batch, padded_batch, unbatch, window.
+-- Stages that join elements and take them apart: batch, unbatch, window.  (padded_batch: padding.lua.)
 local core = require "kl.core"
 local args = require "kl.args"
 local class = require "kl.class"
@@ -112,114 +112,12 @@ function Dataset:batch(n, options)
     fetch = function(items)
       local ready = items.ready -- what a prefetch has begun to gather
       items.ready = nil
-      return ready and ready() or join(items)
+      return ready and ready.wait() or join(items)
     end,
-    prepare = prepare_many and function(items, queue) items.ready = prepare_many(items, queue) end or nil}
-end
-
--- padded_shapes or padding_values per leaf: one for all, or a structure like the element's, or (several values) a list of these.
-local function per_leaf(what, given, element, is_one)
-  local result = {}
-  for k, value in ipairs(element) do
-    local own = given
-    if given ~= nil and not is_one(given) and #element > 1 then own = given[k] end
-    local leaves = {}
-    local function walk(like, of)
-      if tree.is_leaf(like) then
-        leaves[#leaves + 1] = of or false
-        if of ~= nil and not is_one(of) then
-          errors.fail("padded_batch: '%s' does not fit the elements: %s for value %d", what, errors.show(of), k)
-        end
-        return
-      end
-      local names = tree.names(like)
-      for i = 1, names and #names or #like do
-        local key = names and names[i] or i
-        if of == nil or is_one(of) then walk(like[key], of) else walk(like[key], of[key]) end
-      end
-    end
-    if own ~= nil and type(own) ~= "table" and not is_one(own) then
-      errors.fail("padded_batch: '%s' does not fit the elements: %s for value %d", what, errors.show(own), k)
-    end
-    walk(value, own)
-    result[k] = leaves
-  end
-  return result
-end
-
-local function is_shape(value)
-  if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
-  if next(value) == nil then return true end
-  for i, length in ipairs(value) do
-    if not (math.type(length) == "integer" and length >= -1 or length == false) then return false, i end
-  end
-  return #value > 0
-end
-
-local function is_number(value)
-  return type(value) == "number" or type(value) == "boolean" or (core.kind(value) == "tensor" and value.ndim == 0)
-end
-
--- Leaves of one batch padded to one shape: the longest of each axis, or as given (-1, false: the longest).
-local function pad_and_stack(leaves, k, shape, padding)
-  local ndim = leaves[1].ndim
-  local target = {}
-  for axis = 1, ndim do target[axis] = 0 end
-  if shape and #shape ~= ndim then
-    errors.fail("padded_batch: value %d has %d axes, 'padded_shapes' gives %d", k, ndim, #shape)
-  end
-  for i, leaf in ipairs(leaves) do
-    if leaf.ndim ~= ndim or leaf.dtype ~= leaves[1].dtype then
-      errors.fail("padded_batch: value %d of element 1 is %s of %d axes, of element %d %s of %d", k, leaves[1].dtype, ndim, i, leaf.dtype,
-        leaf.ndim)
-    end
-    for axis = 1, ndim do target[axis] = math.max(target[axis], leaf.shape[axis]) end
-  end
-  for axis = 1, ndim do
-    local wanted = shape and shape[axis]
-    if wanted and wanted >= 0 then
-      if wanted < target[axis] then
-        errors.fail("padded_batch: value %d has an element of length %d along axis %d, 'padded_shapes' gives %d", k, target[axis], axis,
-          wanted)
-      end
-      target[axis] = wanted
-    end
-  end
-  for i, leaf in ipairs(leaves) do
-    local widths, needed = {}, false
-    for axis = 1, ndim do
-      widths[axis] = {0, target[axis] - leaf.shape[axis]}
-      needed = needed or widths[axis][2] > 0
-    end
-    if needed then leaves[i] = ops.pad(leaf, widths, {constant_values = padding or 0}) end
-  end
-  return ops.stack(leaves, 1)
-end
-
-local padded_params = args.params{{"padded_shapes"}, {"padding_values"}, {"drop_remainder", false}}
-
---- n elements at a time, each padded at its ends to one shape and stacked.
----@param n integer
----@param options? table # padded_shapes: a shape (-1 or false: the longest of the batch), or a structure of shapes like the
----                      # element, a list of them where there are several values; padding_values = 0, likewise;
----                      # drop_remainder = false
-function Dataset:padded_batch(n, options)
-  args.check("padded_batch: 'batch_size'", n, "integer", 1)
-  local o = args.read("padded_batch", padded_params, options)
-  args.check("padded_batch: 'drop_remainder'", o.drop_remainder, "boolean")
-  if o.padded_shapes ~= nil then args.check("padded_batch: 'padded_shapes'", o.padded_shapes, "table") end
-  return stage.new{text = ("%s:padded_batch(%d%s)"):format(self.text, n, o.drop_remainder and ", drop_remainder" or ""), inputs = {self},
-    length = batches_of(self.length, n, o.drop_remainder),
-    open = lists(self, n, o.drop_remainder),
-    fetch = function(items)
-      local elements = {}
-      for i, item in ipairs(items) do elements[i] = self.fetch(item) end
-      local shapes = per_leaf("padded_shapes", o.padded_shapes, elements[1], is_shape)
-      local values = per_leaf("padding_values", o.padding_values, elements[1], is_number)
-      return stack_by("padded_batch", elements, function(leaves, k, number)
-        return pad_and_stack(leaves, k, shapes[k][number], values[k][number])
-      end)
-    end}
+    prepare = prepare_many and function(items, queue)
+      items.ready = prepare_many(items, queue)
+      return items.ready
+    end or nil}
 end
 
 --- The rows of each element as elements of their own.
@@ -250,6 +148,11 @@ function Dataset:unbatch()
     end
   end)
 end
+
+--- Batches of another size: of the rows of each element, n together.
+---@param n integer
+---@param options? table # as of batch
+function Dataset:rebatch(n, options) return self:unbatch():batch(n, options) end
 
 local window_params = args.params{{"shift"}, {"stride", 1}, {"drop_remainder", false}}
 
@@ -323,4 +226,4 @@ function Dataset:window(size, options)
   end}
 end
 
-return {stack = stack}
+return {stack_by = stack_by, lists = lists, batches_of = batches_of}

@@ -8,6 +8,9 @@ require "kl.data.files"
 require "kl.data.order"
 require "kl.data.functions"
 require "kl.data.batching"
+require "kl.data.padding"
+require "kl.data.mixing"
+require "kl.data.grouping"
 require "kl.data.buffers"
 require "kl.data.iterator"
 
@@ -22,6 +25,10 @@ rawget(Dataset, "__instance").__len = function(self)
   if self.length == stage.INFINITE then errors.fail("#: the data set has no end") end
   if self.length == stage.UNKNOWN then errors.fail("#: the number of elements is not known before a pass") end
   return self.length
+end
+
+function Dataset:__call()
+  errors.fail("a data set is not an iterator: loop over ds:each(), which gives the values of an element, as in for x, y in ds:each() do")
 end
 
 function Dataset:__tostring() return ("<kl.data.Dataset %s>"):format(self.text) end

@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
+local one_table = require "kl.one_table"
 local random = require "kl.random"
 local sources = require "kl.data.sources"
 local stage = require "kl.data.stage"
@@ -16,7 +17,7 @@ local readable = {png = true, jpg = true, jpeg = true}
 local function choice(name, value, list) args.choice(("%s: '%s'"):format(WHAT, name), value, list) end
 
 local function read_options(directory, options)
-  local o = args.read(WHAT, params, args.joined(WHAT, directory, options))
+  local o = args.read(WHAT, params, one_table(WHAT, directory, options))
   args.check(WHAT .. ": 'directory'", o.directory, "string")
   choice("label_mode", o.label_mode, {"int", "categorical", "binary", false})
   choice("color_mode", o.color_mode, {"grayscale", "rgb", "rgba"})

@@ -1,4 +1,4 @@
--- Data sets over files: arrays that stay on the disk, and tables of text.
+-- Data sets over files: arrays that stay on the disk, tables of text, lines of text, paths.
 local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
@@ -54,6 +54,82 @@ function Dataset.from_file(...)
   local by_row = rows.of(slices)
   return stage.new{text = ("from_file(%d)"):format(n), length = n, open = sources.count_to(n), fetch = by_row.fetch,
     gather = by_row.gather, prepare_many = by_row.prepare_many}
+end
+
+--- The Lua pattern of a name in a file pattern: * stands for any characters, ? for one.
+local function pattern_of(name)
+  return "^" .. name:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0"):gsub("%*", ".*"):gsub("%?", ".") .. "$"
+end
+
+--- Paths that fit names[k], names[k + 1], ... in a folder ("" is the root's, nil the one we are in).
+local function find_paths(folder, names, k, found)
+  local name, last = names[k], k == #names
+  local function path_of(entry) return folder and folder .. "/" .. entry or entry end
+  if not last and not name:find("[%*%?]") then return find_paths(path_of(name), names, k + 1, found) end
+  local pattern = pattern_of(name)
+  for entry, kind in pairs(core.io.list_folder(folder == "" and "/" or folder or ".")) do
+    if kind == (last and "file" or "folder") and entry:find(pattern) and (entry:sub(1, 1) ~= "." or name:sub(1, 1) == ".") then
+      if last then found[#found + 1] = path_of(entry) else find_paths(path_of(entry), names, k + 1, found) end
+    end
+  end
+end
+
+local list_params = args.params{{"shuffle", true}, {"seed"}}
+
+--- Paths of files that fit a pattern, as strings: list_files("flowers/*/*.jpg").  In it * stands for any characters of one name, ? for
+--- one; names that begin with a dot have to be asked for.
+---@param patterns string|string[]
+---@param options? table # shuffle = true, anew in every pass (false: sorted), seed
+---@return kl.data.Dataset
+function Dataset.list_files(patterns, options)
+  local o = args.read("list_files", list_params, options)
+  args.check("list_files: 'shuffle'", o.shuffle, "boolean")
+  if o.seed ~= nil then args.check("list_files: 'seed'", o.seed, "integer") end
+  local list = type(patterns) == "string" and {patterns} or args.check("list_files: the patterns", patterns, "table")
+  local paths = {}
+  for _, pattern in ipairs(list) do
+    args.check("list_files: a pattern", pattern, "string")
+    local names, before = {}, #paths
+    for name in pattern:gmatch("[^/]+") do names[#names + 1] = name end
+    if #names > 0 then find_paths(pattern:sub(1, 1) == "/" and "" or nil, names, 1, paths) end
+    if #paths == before then errors.fail("list_files: no file fits %q", pattern) end
+  end
+  table.sort(paths)
+  local ds = Dataset.from_tensor_slices(paths)
+  return o.shuffle and ds:shuffle(#paths, {seed = o.seed}) or ds
+end
+
+--- The lines of text files, one file after the other, as strings without their ends.
+---@param paths string|string[]
+---@return kl.data.Dataset
+function Dataset.from_text_lines(paths)
+  local list = type(paths) == "string" and {paths} or args.check("from_text_lines: the paths", paths, "table")
+  for i, path in ipairs(list) do args.check(("from_text_lines: path %d"):format(i), path, "string") end
+  list = {table.unpack(list)}
+  return stage.new{text = ("from_text_lines(%d)"):format(#list), length = stage.UNKNOWN, fetch = function(line) return {line} end,
+    open = function(ctx)
+      local at, file = 0, nil
+      local function close()
+        if file then file:close() end
+        file, ctx.closers[close] = nil, nil
+      end
+      return function()
+        while true do
+          if not file then
+            if at == #list then return nil end
+            at = at + 1
+            local message
+            file, message = io.open(list[at])
+            if not file then errors.fail("from_text_lines: %s", message) end
+            ctx.closers[close] = close
+          end
+          local line, message = file:read()
+          if line then return (line:gsub("\r$", "")) end
+          close()
+          if message then errors.fail("from_text_lines: %s: %s", list[at], message) end
+        end
+      end
+    end}
 end
 
 local function has(list, value)

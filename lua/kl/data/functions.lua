@@ -1,10 +1,13 @@
--- Stages that call functions of the user's on elements.  They run in the script's own state, never on a prefetch's thread.
+-- Stages that call functions of the user's on elements.  Lua runs in the script's own state, never on a prefetch's thread; that
+-- thread can only run what a map with replay = true has recorded.
 local core = require "kl.core"
 local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local stage = require "kl.data.stage"
 local arrays = require "kl.data.values".arrays
+local Replay = require "kl.replay"
+local tree = require "kl.tree"
 
 local Dataset = stage.Dataset
 
@@ -22,28 +25,83 @@ local function values(what, number, ...)
   return list
 end
 
-local map_params = args.params{{"stateful", false}}
+-- A replay takes tensors: anything else would be recorded anew for each of its values.
+local function check_tensors(number, element)
+  for k, value in ipairs(element) do
+    for _, leaf in ipairs(tree.flatten(value)) do
+      if core.kind(leaf) ~= "tensor" then
+        errors.fail("map: with replay = true the elements must consist of tensors; value %d is %s (element %d)", k, errors.show(leaf),
+          number)
+      end
+    end
+  end
+  return element
+end
+
+-- True if the results that a call returned are structures of tensors only.
+local function are_tensors(results)
+  for i = 1, results.n do
+    for _, leaf in ipairs(tree.flatten(results[i])) do
+      if core.kind(leaf) ~= "tensor" then return false end
+    end
+  end
+  return results.n > 0
+end
+
+local map_params = args.params{{"stateful", false}, {"replay", false}}
 
 --- f(x, y, ...) of every element; f returns the new values.
 ---
 --- f is called when an element is handed out: not for elements that are skipped or that a restored position leaves behind.  If
 --- what f returns depends on earlier calls (it counts, say), give stateful = true: then it is called for every element, in order.
+---
+--- With replay = true f is recorded once per signature (dtypes and shapes of an element) and then replayed without running its
+--- Lua, as by kl.jit with replay = true, and as tf.data does with every map: what else f does, it does once, Lua values stay as
+--- they were, and reading a tensor's value inside is an error.  What f computes from the element and constants alone, a prefetch
+--- behind the map leaves to its thread, where batches of rows are gathered before it or by batch after it; if f reads variables or
+--- draws random numbers, it is replayed when the element is handed out, as without a prefetch.
 ---@param f function
----@param options? table # stateful = false
+---@param options? table # stateful = false, replay = false
 function Dataset:map(f, options)
   args.check("map: the function", f, "function")
   local o = args.read("map", map_params, options)
   args.check("map: 'stateful'", o.stateful, "boolean")
-  local function apply(number, item)
-    local element = self.fetch(item)
-    return values("map", number, stage.call("map", number, f, table.unpack(element)))
+  args.check("map: 'replay'", o.replay, "boolean")
+  if o.stateful and o.replay then
+    errors.fail("map: 'stateful' and 'replay' exclude each other: what is replayed does not depend on earlier calls")
+  end
+  local replay = o.replay and Replay(f, true)
+  local function call(number, element)
+    if replay then check_tensors(number, element) end
+    return values("map", number, stage.call("map", number, replay or f, table.unpack(element)))
   end
   local mapped = {text = self.text .. ":map", inputs = {self}, length = self.length}
   if o.stateful then
     mapped.fetch = same
   else
-    mapped.fetch = function(item) return apply(item.number, item.item) end
-    mapped.prepare = self.prepare and function(item, queue) return self.prepare(item.item, queue) end
+    mapped.fetch = function(item)
+      local element, ticket, results = self.fetch(item.item), item.ticket, item.results
+      item.ticket, item.results = nil, nil
+      if ticket and ticket:wait() then return values("map", item.number, table.unpack(results, 1, results.n)) end
+      return call(item.number, element)
+    end
+    mapped.prepare = self.prepare and function(item, queue)
+      local promise = self.prepare(item.item, queue)
+      if not replay or not promise or not promise.element then return nil end
+      item.ticket, item.results = replay:run_apart(queue, promise.element)
+      return item.ticket and are_tensors(item.results) and {element = item.results} or nil
+    end
+    mapped.prepare_many = replay and self.prepare_many and function(items, queue)
+      if not replay.takes_rows then return nil end
+      local inner = {}
+      for i, item in ipairs(items) do inner[i] = item.item end
+      local promise = self.prepare_many(inner, queue)
+      if not promise or not promise.element then return nil end
+      local ticket, results = replay:run_apart(queue, promise.element, #items)
+      if not ticket or not are_tensors(results) then return nil end
+      results.n = nil
+      return {element = results, wait = function() return promise.wait() and ticket:wait() and results end}
+    end
   end
   mapped.open = function(ctx)
     local next_item, jump = self.open(ctx)
@@ -52,7 +110,7 @@ function Dataset:map(f, options)
       local item = next_item()
       if item == nil then return nil end
       number = number + 1
-      if o.stateful then return apply(number, item) end
+      if o.stateful then return call(number, self.fetch(item)) end
       return {number = number, item = item}
     end
     return following, not o.stateful and function(m)
@@ -138,10 +196,12 @@ function Dataset:scan(initial_state, f)
     return function()
       local element, number = following()
       if element == nil then return nil end
-      local results = values("scan", number, stage.call("scan", number, f, state, table.unpack(element)))
-      if #results < 2 then errors.fail("scan: the function must return a state and at least one value (element %d)", number) end
-      state = table.remove(results, 1)
-      return results
+      local results = table.pack(stage.call("scan", number, f, state, table.unpack(element)))
+      if results.n < 2 or results[1] == nil then
+        errors.fail("scan: the function must return a state and at least one value (element %d)", number)
+      end
+      state = results[1]
+      return values("scan", number, table.unpack(results, 2, results.n))
     end
   end)
 end
@@ -157,9 +217,7 @@ end
 
 -- Items of several data sets: an item says of which it is.
 local function fetch_of_part(item) return item.part.fetch(item.item) end
-local function prepare_of_part(item, queue)
-  if item.part.prepare then item.part.prepare(item.item, queue) end
-end
+local function prepare_of_part(item, queue) return item.part.prepare and item.part.prepare(item.item, queue) end
 
 local interleave_params = args.params{{"cycle_length", 16}, {"block_length", 1}}
 
@@ -252,4 +310,4 @@ function Dataset:reduce(initial_state, f)
   end
 end
 
-return {same = same, looking = looking, fetch_of_part = fetch_of_part, prepare_of_part = prepare_of_part}
+return {same = same, looking = looking, made = made, fetch_of_part = fetch_of_part, prepare_of_part = prepare_of_part}

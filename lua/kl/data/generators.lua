@@ -1,5 +1,8 @@
 -- Generators: functions and coroutines of the user's that give one element after the other, for from_generator and for fit.
+local core = require "kl.core"
 local errors = require "kl.errors"
+local ops = require "kl.ops"
+local tree = require "kl.tree"
 local values = require "kl.data.values"
 
 local generators = {}
@@ -66,7 +69,8 @@ end
 --- and numbers of axes of the first element that it has seen.
 ---@param what string # for messages
 ---@param accepts table # as values.tensors takes it, and names: what the values are called; with `nothing` one may be nil
-function generators.reader(what, accepts)
+---@param dtypes? string[] # what tensors of value k are cast to
+function generators.reader(what, accepts, dtypes)
   local names = accepts.names or {}
   local first
   return function(given, step)
@@ -75,6 +79,8 @@ function generators.reader(what, accepts)
       local name = names[k] or "value " .. k
       if given[k] ~= nil then
         element[k] = values.tensors(("%s: at step %d, %s of the generator"):format(what, step, name), given[k], accepts)
+        local dtype = dtypes and dtypes[k]
+        if dtype then element[k] = tree.map(function(leaf) return core.kind(leaf) and ops.cast(leaf, dtype) or leaf end, element[k]) end
         forms[#forms + 1] = (names[k] and name .. " " or "") .. values.form(element[k])
       elseif not accepts.nothing then
         errors.fail("%s: at step %d, %s of the generator is nil", what, step, name)

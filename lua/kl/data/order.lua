@@ -1,6 +1,5 @@
 -- Stages that choose among the elements of data sets and order them: shuffle, take, skip, repeat_, shard, concatenate, zip.  They
 -- look at no element.
-local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
 local stage = require "kl.data.stage"
@@ -9,19 +8,6 @@ local Dataset = stage.Dataset
 local INFINITE, UNKNOWN = stage.INFINITE, stage.UNKNOWN
 
 local shuffle_params = args.params{{"seed"}, {"reshuffle_each_iteration", true}}
-
---- Whole numbers in [1, n], one after the other, from a key.
-local function draws_of(key)
-  local source = core.generator(key, 0)
-  local draws, used = nil, 0
-  return function(n)
-    if not draws or used == #draws then
-      draws, used = core.ops.random_uniform(source:next(1024), {1024}, 0.0, 1.0, "float64"):totable(), 0
-    end
-    used = used + 1
-    return math.floor(draws[used] * n) + 1
-  end
-end
 
 --- Elements in random order: a buffer of that size is kept full and drawn from.  Only a buffer as large as the data
 --- shuffles fully.  The buffer holds row numbers or what else is cheap, no data.
@@ -34,7 +20,7 @@ function Dataset:shuffle(buffer_size, options)
   args.check("shuffle: 'reshuffle_each_iteration'", o.reshuffle_each_iteration, "boolean")
   local shuffled
   shuffled = stage.choose(self, ("shuffle(%d)"):format(buffer_size), self.length, function(ctx)
-    local draw = draws_of(stage.key(shuffled, ctx))
+    local draw = stage.numbers(stage.key(shuffled, ctx))
     local next_item, buffer, ended = self.open(ctx), {}, false
     return function()
       while not ended and #buffer < buffer_size do
@@ -43,7 +29,7 @@ function Dataset:shuffle(buffer_size, options)
       end
       local n = #buffer
       if n == 0 then return nil end
-      local k = draw(n)
+      local k = math.floor(draw() * n) + 1
       local item = buffer[k]
       buffer[k] = buffer[n]
       buffer[n] = nil
@@ -55,9 +41,10 @@ function Dataset:shuffle(buffer_size, options)
   return shuffled
 end
 
---- The first n elements.
+--- The first n elements; -1: all.
 function Dataset:take(n)
-  args.check("take: 'count'", n, "integer", 0)
+  args.check("take: 'count'", n, "integer", -1)
+  if n == -1 then return self end
   local length = self.length >= 0 and math.min(n, self.length) or self.length == INFINITE and n or n == 0 and 0 or UNKNOWN
   return stage.choose(self, ("take(%d)"):format(n), length, function(ctx)
     local left = n
@@ -75,9 +62,10 @@ function Dataset:take(n)
   end)
 end
 
---- All but the first n elements.  Those are not read.
+--- All but the first n elements, which are not read; -1: none.
 function Dataset:skip(n)
-  args.check("skip: 'count'", n, "integer", 0)
+  args.check("skip: 'count'", n, "integer", -1)
+  if n == -1 then return self:take(0) end
   local length = self.length >= 0 and math.max(0, self.length - n) or self.length
   return stage.choose(self, ("skip(%d)"):format(n), length, function(ctx)
     local next_item, jump = self.open(ctx)
@@ -210,9 +198,7 @@ function Dataset:concatenate(other)
   return stage.new{text = ("%s:concatenate(%s)"):format(self.text, other.text), inputs = parts, length = length,
     fetch = function(item) return item.part.fetch(item.item) end,
     gather = gather,
-    prepare = function(item, queue)
-      if item.part.prepare then item.part.prepare(item.item, queue) end
-    end,
+    prepare = function(item, queue) return item.part.prepare and item.part.prepare(item.item, queue) end,
     prepare_many = self.prepare_many and other.prepare_many and function(items, queue)
       local part, list = same(items)
       return part and part.prepare_many(list, queue)
@@ -249,7 +235,9 @@ end
 function Dataset.zip(...)
   local parts = {...}
   if #parts == 1 and type(parts[1]) == "table" and getmetatable(parts[1]) == nil then parts = parts[1] end
-  if #parts == 0 then errors.fail("zip: at least one data set expected") end
+  if #parts == 0 then
+    errors.fail("zip: at least one data set expected%s", next(parts) and ", by position (map makes names of values)" or "")
+  end
   local length, texts, gathers, prepares = INFINITE, {}, true, true
   for i, part in ipairs(parts) do
     stage.check(("zip: argument %d"):format(i), part)
@@ -264,7 +252,9 @@ function Dataset.zip(...)
   local function join(get)
     local element = {}
     for k, part in ipairs(parts) do
-      for _, value in ipairs(get(part, k)) do element[#element + 1] = value end
+      local values = get(part, k)
+      if not values then return nil end -- what cannot be gathered
+      table.move(values, 1, #values, #element + 1, element)
     end
     return element
   end
@@ -273,20 +263,26 @@ function Dataset.zip(...)
     for i, item in ipairs(items) do list[i] = item[k] end
     return list
   end
+  -- the element that all parts promise together, if each does; and their promises
+  local function promised(prepare)
+    local promises, all = {}, true
+    for k, part in ipairs(parts) do
+      promises[k] = prepare(part, k) or false
+      all = all and promises[k] and promises[k].element
+    end
+    return all and join(function(_, k) return promises[k].element end) or nil, promises
+  end
   return stage.new{text = ("zip(%s)"):format(table.concat(texts, ", ")), inputs = parts, length = length,
     fetch = function(item) return join(function(part, k) return part.fetch(item[k]) end) end,
     gather = gathers and function(items) return join(function(part, k) return part.gather(column(items, k)) end) end or nil,
     prepare = function(item, queue)
-      for k, part in ipairs(parts) do
-        if part.prepare then part.prepare(item[k], queue) end
-      end
+      return {element = promised(function(part, k) return part.prepare and part.prepare(item[k], queue) end)}
     end,
     prepare_many = prepares and function(items, queue)
-      local tickets = {}
-      for k, part in ipairs(parts) do tickets[k] = part.prepare_many(column(items, k), queue) or false end
-      return function()
-        return join(function(part, k) return tickets[k] and tickets[k]() or part.gather(column(items, k)) end)
-      end
+      local element, promises = promised(function(part, k) return part.prepare_many(column(items, k), queue) end)
+      return {element = element, wait = function()
+        return join(function(part, k) return promises[k] and promises[k].wait() or part.gather(column(items, k)) end)
+      end}
     end or nil,
     open = function(ctx)
       local nexts, jumps, ended = {}, {}, false

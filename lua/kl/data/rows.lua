@@ -86,20 +86,20 @@ function rows.of(slices)
   end
 
   function stage.prepare_many(positions, queue)
-    if not from_files and is_run(positions) then return nil end -- views cost nothing
-    local ticket = queue:submit(leaves, positions)
-    return ticket and function()
-      local tensors = ticket:wait()
-      if not tensors then return nil end
-      local batch, used = {}, 0
-      for k, structure in ipairs(slices) do
-        batch[k] = tree.map(function()
-          used = used + 1
-          return tensors[used]
-        end, structure)
-      end
-      return batch
+    if not from_files and is_run(positions) then -- views cost nothing
+      local element = stage.gather(positions)
+      return {element = element, wait = function() return element end}
     end
+    local ticket = queue:submit(leaves, positions)
+    if not ticket then return nil end
+    local tensors, used, batch = ticket:tensors(), 0, {}
+    for k, structure in ipairs(slices) do
+      batch[k] = tree.map(function()
+        used = used + 1
+        return tensors[used]
+      end, structure)
+    end
+    return {element = batch, wait = function() return ticket:wait() and batch end}
   end
 
   return stage

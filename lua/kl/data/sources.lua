@@ -100,7 +100,27 @@ function Dataset.range(...)
     end}
 end
 
-local generator_params = args.params{{"cardinality"}, {"output_count"}}
+local random_params = args.params{{"seed"}, {"rerandomize_each_iteration", false}}
+
+--- Random int64 scalars from 0 to 2^32 - 1, without end.
+---@param options? integer|table # seed; rerandomize_each_iteration = false: every pass has the same
+---@return kl.data.Dataset
+function Dataset.random(options)
+  local o = args.read("random", random_params, options)
+  if o.seed ~= nil then args.check("random: 'seed'", o.seed, "integer") end
+  args.check("random: 'rerandomize_each_iteration'", o.rerandomize_each_iteration, "boolean")
+  local ds
+  ds = stage.new{text = "random", length = stage.INFINITE, fetch = function(n) return {core.tensor(n, "int64")} end,
+    open = function(ctx)
+      local draw = stage.numbers(stage.key(ds, ctx))
+      return function() return math.floor(draw() * 2 ^ 32) end
+    end}
+  ds.generator = stage.generator("data/random", o.seed)
+  ds.repeats_order = not o.rerandomize_each_iteration
+  return ds
+end
+
+local generator_params = args.params{{"cardinality"}, {"output_count"}, {"output_types"}}
 
 --- Elements from a function of the user's.  f() is called at the begin of each pass and returns what a for loop takes: a function
 --- that gives the values of the next element at each call and nil at the end (a coroutine will do); or f yields the elements
@@ -109,14 +129,24 @@ local generator_params = args.params{{"cardinality"}, {"output_count"}}
 --- A restored position runs the function from its start again and leaves out what was given before.
 ---@param f function
 ---@param options? table # cardinality: the number of elements, where it is known (an early end is then an error); output_count: the
----                      # number of values of each element
+---                      # number of values of each element; output_types: a list of dtypes, one per value, that numbers and tensors
+---                      # are cast to (or one dtype, if there is one value)
 ---@return kl.data.Dataset
 function Dataset.from_generator(f, options)
   args.check("from_generator: the function", f, "function")
   local o = args.read("from_generator", generator_params, options)
   if o.cardinality ~= nil then args.check("from_generator: 'cardinality'", o.cardinality, "integer", 0) end
   if o.output_count ~= nil then args.check("from_generator: 'output_count'", o.output_count, "integer", 1) end
-  local read = generators.reader("from_generator", elements_accept)
+  local types = type(o.output_types) == "string" and {o.output_types} or o.output_types
+  if types ~= nil then
+    args.check("from_generator: 'output_types'", types, "table")
+    for k = 1, #types do args.check(("from_generator: 'output_types'[%d]"):format(k), types[k], "string") end
+    if #types ~= (o.output_count or #types) then
+      errors.fail("from_generator: 'output_types' has %d dtypes, 'output_count' is %d", #types, o.output_count)
+    end
+    o.output_count = #types
+  end
+  local read = generators.reader("from_generator", elements_accept, types)
   local length = o.cardinality or stage.UNKNOWN
   return stage.new{text = "from_generator", length = length, fetch = functions.same, open = function(ctx)
     local step, next_values, ended = 0, nil, false
@@ -147,7 +177,7 @@ function Dataset.from_generator(f, options)
       end
       step = step + 1
       if given.n ~= (o.output_count or given.n) then
-        errors.fail("from_generator: at step %d the generator gave %d values, 'output_count' is %d", step, given.n, o.output_count)
+        errors.fail("from_generator: at step %d the generator gave %d values, %d expected", step, given.n, o.output_count)
       end
       return read(given, step)
     end

@@ -7,8 +7,11 @@
 --   open(ctx) begins a pass: next() -> item or nil, and, where there is a quicker way than calling it n times,
 --             jump(n) -> how many items there were to pass over, at most n
 --   fetch(item) -> the element, a list of values.  Only here data is read, gathered and given to functions of the user's.
---   gather(items) -> the element of a batch of these items, at once; where that pays
---   prepare(item, queue), prepare_many(items, queue): a prefetch tells of what will be fetched or gathered (rows.lua)
+--   gather(items) -> the element of a batch of these items, at once, where that pays; or nothing if these cannot be had so
+--   prepare(item, queue), prepare_many(items, queue): a prefetch tells of what will be fetched, or gathered as a batch.  Where the
+--             queue's thread makes it, they give a promise: `element`, whose tensors have no content yet and are for the queue
+--             only (nil if it is not known yet).  fetch(item) gives that element then, and of a batch the promise's wait()
+--             does, or nothing if it was not made.
 --
 -- So shuffling, skipping, and restoring a position touch no data.  What a stage must see to choose (filter, unbatch) it
 -- fetches, and its items are the elements themselves.
@@ -109,6 +112,19 @@ function stage.key(self, ctx)
   local key = core.generator_key(drawn.key, "pass", drawn.count)
   if ctx.path == 0 or self.repeats_order then return key end
   return core.generator_key(key, "part", ctx.path)
+end
+
+--- Numbers in [0, 1), one after the other, from a key.
+function stage.numbers(key)
+  local source = core.generator(key, 0)
+  local numbers, used = nil, 0
+  return function()
+    if not numbers or used == #numbers then
+      numbers, used = core.ops.random_uniform(source:next(1024), {1024}, 0.0, 1.0, "float64"):totable(), 0
+    end
+    used = used + 1
+    return numbers[used]
+  end
 end
 
 -- Every stage that draws, once, in an order that depends on the pipeline only.  What lies under a cache is drawn once for all

@@ -4,7 +4,7 @@ local errors = require "kl.errors"
 
 local safetensors = {}
 
-local longest_header = 100000000
+local longest_header = 100000000 -- bytes, the format's own limit
 local codes = {bool = "BOOL", uint8 = "U8", int32 = "I32", int64 = "I64", float32 = "F32", float64 = "F64"}
 local rank = {int64 = 1, float64 = 2, int32 = 3, float32 = 4, uint8 = 5, bool = 6} -- wide ones first: all are aligned
 

@@ -12,6 +12,7 @@ local function check_ends(inputs, outputs)
     if not core.is_symbolic(t) then
       errors.fail("input %d of the model must be a tensor made by kl.Input, got %s", i, errors.show(t))
     end
+    if input_origins[core.origin(t)] then errors.fail("input %d of the model is given twice: each input may be in it once", i) end
     input_origins[core.origin(t)] = true
   end
   for i, t in ipairs(outputs) do

@@ -8,7 +8,10 @@ local function is_table(value) return not tree.is_leaf(value) end
 --- Follows the declared structure; what the given one has besides is ignored.
 local function collect(list, declared, given, path)
   if tree.is_leaf(declared) then
-    if is_table(given) then errors.fail("input '%s': one tensor expected, got a structure %s", path, tree.form(given)) end
+    if is_table(given) then
+      errors.fail("input '%s': one tensor expected, got a structure %s%s", path, tree.form(given), #given == 2 and
+        " (of a data set?  from_tensor_slices(x, y) keeps x and y apart)" or "")
+    end
     list[#list + 1] = given
     return
   end

@@ -7,6 +7,8 @@ local initializers = require "kl.initializers"
 local ops = require "kl.ops"
 local regularizers = require "kl.regularizers"
 
+local EPSILON = require "kl.ops.epsilon"
+
 --- (x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but one.  While training mean and (biased) variance
 --- are those of the batch, and moving <- moving * momentum + batch * (1 - momentum); otherwise, and when the layer is
 --- frozen, the moving ones are used.  options.mask leaves positions out of the statistics.
@@ -66,7 +68,7 @@ local function moments(x, axes, mask)
   local weight = ops.cast(ops.cast(mask, "bool"), x.dtype)
   while weight.ndim < x.ndim do weight = ops.expand_dims(weight, -1) end
   weight = weight * ops.ones_like(x)
-  local count = ops.sum(weight, axes, true) + 1e-7 -- Keras's guard against a mask that leaves nothing
+  local count = ops.sum(weight, axes, true) + EPSILON -- Keras's guard against a mask that leaves nothing
   local mean = ops.sum(x * weight, axes, true) / count
   return mean, ops.sum(ops.square(x - mean) * weight, axes, true) / count
 end

@@ -3,6 +3,7 @@ local core = require "kl.core"
 local Layer = require "kl.layer"
 local args = require "kl.args"
 local errors = require "kl.errors"
+local one_table = require "kl.one_table"
 
 ---@class kl.layers.InputLayer: kl.Layer
 ---@field batch_shape (integer|false)[] # with the batch axis; false where unknown
@@ -39,8 +40,8 @@ local input_params = args.params{{"batch_size"}, {"dtype", "float32"}, {"batch_s
 --- A symbolic tensor that data will take the place of: kl.Input{784}, kl.Input{28, 28, 1, name = "image"}.  The array part
 --- is the shape of one sample; the batch axis comes before it and is unknown unless batch_size is given.
 ---@return kl.Tensor
-function InputLayer.Input(given)
-  local shape, options = {}, {}
+function InputLayer.Input(...)
+  local given, shape, options = one_table("Input", ...), {}, {}
   if type(given) == "number" then given = {given} end
   if type(given) ~= "table" or getmetatable(given) ~= nil then
     errors.fail("Input: a shape expected, got %s", errors.show(given))

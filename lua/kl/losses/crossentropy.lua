@@ -8,7 +8,7 @@ local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local family = require "kl.losses.family"()
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 
 local warned = {}
 local function warn_once(what, text)

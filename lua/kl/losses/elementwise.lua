@@ -6,7 +6,7 @@ local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local family = require "kl.losses.family"()
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 local LOG_2 = math.log(2)
 
 local last_mean = Loss.last_mean

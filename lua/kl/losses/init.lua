@@ -18,17 +18,13 @@ end
 -- Keras's, and names that look valid there but are not.
 local aliases = {huber_loss = "Huber", kullback_leibler_divergence = "KLDivergence", ctc_loss = "CTC", dice_loss = "Dice",
   logcosh = "LogCosh"}
-for short, name in pairs{mse = "MeanSquaredError", mae = "MeanAbsoluteError", mape = "MeanAbsolutePercentageError",
-  msle = "MeanSquaredLogarithmicError", bce = "BinaryCrossentropy", kld = "KLDivergence"} do
-  aliases[short], aliases[short:upper()] = name, name
-end
-local index = lookup.index(losses.classes, aliases)
+local index = lookup.index(losses.classes, lookup.add_short_names(aliases))
 
 -- A function given as a loss: values per sample, then the default reduction.
 local FunctionLoss = Loss:extend("LossFunctionWrapper")
 function FunctionLoss:call(y_true, y_pred) return self.f(y_true, y_pred) end
 function FunctionLoss:get_config()
-  errors.fail("the loss '%s' is a Lua function, which cannot be saved: give it as a class, and register the class", self.name)
+  errors.fail("the loss '%s' wraps a Lua function: the function itself is what can be saved, once kl.register has named it", self.name)
 end
 
 local names_of = {}
@@ -41,7 +37,8 @@ function losses.get(given)
   if type(given) == "function" then
     local name = names_of[given]
     if name then return lookup.find("loss", index, name)() end
-    local wrapped = FunctionLoss{name = names.of_function(given) or "loss"}
+    local registered = require "kl.saving.serialize".function_name(given)
+    local wrapped = FunctionLoss{name = registered or names.of_function(given) or "loss"}
     rawset(wrapped, "f", given)
     return wrapped
   end

@@ -51,10 +51,7 @@ function Loss:init(given)
       errors.show(common.reduction), type(common.reduction) == "string" and errors.nearest(common.reduction, reductions) or "")
   end
   self.reduction = common.reduction
-  self.dtype = common.dtype or "float32"
-  if self.dtype ~= "float32" and self.dtype ~= "float64" then
-    errors.fail("%s: dtype must be float32 or float64, got %s", what, errors.show(self.dtype))
-  end
+  self.dtype = args.choice(what .. ": 'dtype'", common.dtype or "float32", {"float32", "float64"})
 end
 
 --- A function that gives an object's options in the order of its params; every step calls it, so few of them make no table.
@@ -124,19 +121,19 @@ function Loss.as_tensors(y_true, y_pred)
   return Loss.as_tensor("y_true", y_true), Loss.as_tensor("y_pred", y_pred)
 end
 
---- The same as floats of y_pred's dtype (float32 for whole numbers) and of one shape.
-function Loss.pair(what, y_true, y_pred)
-  y_true, y_pred = Loss.as_floats(y_true, y_pred)
-  if y_true.dtype ~= y_pred.dtype then y_true = ops.cast(y_true, y_pred.dtype) end
-  return Loss.align(what, y_true, y_pred)
-end
-
---- The same where shapes are not to agree: only y_pred is made a float.
+--- The same with floats as y_pred: whole numbers become float32.
 function Loss.as_floats(y_true, y_pred)
   y_true, y_pred = Loss.as_tensors(y_true, y_pred)
   local dtype = y_pred.dtype
   if dtype ~= "float32" and dtype ~= "float64" then y_pred = ops.cast(y_pred, "float32") end
   return y_true, y_pred
+end
+
+--- The same where both are to be floats of y_pred's dtype and of one shape.
+function Loss.pair(what, y_true, y_pred)
+  y_true, y_pred = Loss.as_floats(y_true, y_pred)
+  if y_true.dtype ~= y_pred.dtype then y_true = ops.cast(y_true, y_pred.dtype) end
+  return Loss.align(what, y_true, y_pred)
 end
 
 --- The mean over the last axis; of a number itself.
@@ -213,6 +210,9 @@ end
 function Loss:__call(y_true, y_pred, sample_weight, mask)
   y_true, y_pred = self:_as_tensors(y_true, y_pred)
   local values, own_mask = self:call(y_true, y_pred)
+  if not core.kind(values) then
+    errors.fail("loss '%s' must give a tensor, of one value per sample, got %s", self.name, errors.show(values))
+  end
   if own_mask ~= nil then mask = mask ~= nil and ops.logical_and(ops.cast(mask, "bool"), own_mask) or own_mask end
   return self:reduce(values, sample_weight, mask)
 end

@@ -3,7 +3,7 @@ local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local family = require "kl.losses.family"()
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 
 --- 1 - 2 sum(y_true y_pred) / (sum y_true + sum y_pred + 1e-7), over the axes or, without any, over everything: one number
 --- (Dice, 1945).

@@ -3,7 +3,7 @@ local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local family = require "kl.losses.family"()
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 
 --- sum(y_true log(y_true / y_pred)) over the last axis, both kept within [1e-7, 1].
 family.add("KLDivergence", "kl_divergence", function(y_true, y_pred)

@@ -78,4 +78,4 @@ for name, cls in pairs{TopKCategoricalAccuracy = TopK, SparseTopKCategoricalAccu
   end
 end
 
-return {classes = classes, functions = functions, direction = "up"}
+return {classes = classes, functions = functions}

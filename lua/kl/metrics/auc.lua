@@ -7,7 +7,7 @@ local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
 local thresholds = require "kl.metrics.thresholds"
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 
 --- The area under the ROC curve (recall over false positive rate), the precision-recall curve or that of their gains (Flach and
 --- Kull, 2015), as a sum over thresholds.

@@ -6,7 +6,7 @@ local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
 local columns = require "kl.metrics.columns"
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 local averages = {micro = true, macro = true, weighted = true}
 
 --- (1 + beta^2) precision recall / (beta^2 precision + recall), every divisor with 1e-7 added.
@@ -47,7 +47,8 @@ function FBetaScore:update_state(y_true, y_pred, sample_weight)
   if threshold then
     chosen = ops.greater(y_pred, threshold)
   else
-    chosen = ops.logical_and(ops.greater_equal(y_pred, ops.max(y_pred, -1, true)), ops.greater(ops.abs(y_pred), 1e-9))
+    local nonzero = ops.greater(ops.abs(y_pred), 1e-9) -- Keras's bound: a row of zeros chooses nothing
+    chosen = ops.logical_and(ops.greater_equal(y_pred, ops.max(y_pred, -1, true)), nonzero)
   end
   chosen = ops.cast(chosen, self.dtype)
   local weight

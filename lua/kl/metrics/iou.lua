@@ -6,7 +6,7 @@ local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
 
-local EPSILON = 1e-7
+local EPSILON = require "kl.ops.epsilon"
 
 local warned = false
 local function warn_of_cut_weights()
@@ -31,7 +31,7 @@ function IoU:init(given)
   IoU.super.init(self, given)
   local what = getmetatable(self).__name
   self.dtype = dtypes[self._config.dtype] or
-    errors.fail("%s: dtype must be int32, int64, float32 or float64, got %s", what, errors.show(self._config.dtype))
+    errors.fail("%s: 'dtype' must be int32, int64, float32 or float64, got %s", what, errors.show(self._config.dtype))
   self._config.dtype = self.dtype
   local n = args.check(what .. ": 'num_classes'", self.num_classes, "integer", 1)
   local ids = rawget(self, "target_class_ids")
@@ -90,7 +90,7 @@ function IoU:result()
   local hits = ops.take(ops.reshape(matrix, {-1}), ids * (n + 1), 1)
   local union = ops.take(ops.sum(matrix, 1) + ops.sum(matrix, 2), ids, 1) - hits
   hits, union = ops.cast(hits, "float32"), ops.cast(union, "float32")
-  local occurs = ops.greater(union, 1e-9)
+  local occurs = ops.greater(union, 1e-9) -- Keras's bound
   local scores = ops.where(occurs, hits / (union + EPSILON), 0.0)
   return ops.sum(scores) / (ops.sum(ops.cast(occurs, "float32")) + EPSILON)
 end

@@ -39,10 +39,7 @@ function Metric:init(given)
   for name, value in pairs(own) do self[name] = value end
   if common.name ~= nil then self._name = args.check("a metric's name", common.name, "string") end
   if common.dtype ~= nil then
-    if common.dtype ~= "float32" and common.dtype ~= "float64" then
-      errors.fail("%s: dtype must be float32 or float64, got %s", getmetatable(self).__name, errors.show(common.dtype))
-    end
-    self.dtype = common.dtype
+    self.dtype = args.choice(getmetatable(self).__name .. ": 'dtype'", common.dtype, {"float32", "float64"})
   end
 end
 

@@ -5,6 +5,7 @@ local errors = require "kl.errors"
 local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 local Metric = require "kl.metrics.metric"
+local serialize = require "kl.saving.serialize"
 
 --- Values as one number per sample: all axes after the batch reduced.
 local function per_sample(values, reduce)
@@ -129,6 +130,9 @@ function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
   else
     values, mask = self:fn(y_true, y_pred)
   end
+  if not core.kind(values) and type(values) ~= "number" and type(values) ~= "table" then
+    errors.fail("metric '%s' must give a tensor, of one value per sample, got %s", self.name, errors.show(values))
+  end
   if mask ~= nil and sample_weight ~= nil then
     mask = ops.cast(mask, values.dtype)
     sample_weight = Loss.fit_weight(self.name, as_float(sample_weight, values.dtype), values) * mask
@@ -137,11 +141,11 @@ function MeanMetricWrapper:update_state(y_true, y_pred, sample_weight)
 end
 
 function MeanMetricWrapper:get_config()
-  if self._fn and not names_of[self._fn] then
-    errors.fail("the metric '%s' is made of a Lua function, which cannot be saved: give it as a class, and register the class",
-      self.name)
+  if self._fn and not names_of[self._fn] and not serialize.function_name(self._fn) then
+    errors.fail("the metric '%s' is made of a Lua function, which cannot be saved without a name: kl.register(f, {name = \"...\"}) "
+      .. "gives it one", self.name)
   end
-  self._config.fn = names_of[self._fn]
+  self._config.fn = names_of[self._fn] or self._fn
   return MeanMetricWrapper.super.get_config(self)
 end
 

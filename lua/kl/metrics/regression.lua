@@ -8,6 +8,7 @@ local reduction = require "kl.metrics.reduction".classes
 local functions, classes = {}, {}
 local raw = losses.raw
 local of = reduction.MeanMetricWrapper.of
+local EPSILON = require "kl.ops.epsilon"
 
 for class_name, name in pairs{MeanSquaredError = "mean_squared_error", MeanAbsoluteError = "mean_absolute_error",
   MeanAbsolutePercentageError = "mean_absolute_percentage_error", MeanSquaredLogarithmicError = "mean_squared_logarithmic_error",
@@ -75,7 +76,7 @@ add("ConcordanceCorrelation", "concordance_correlation", function(y_true, y_pred
   local spread = ops.var(y_true, axis, true) + ops.var(y_pred, axis, true) + ops.square(mean_true - mean_pred)
   -- what y_true is taken from does not matter: the other factor has the mean 0
   local product = (y_true - mean_pred) * (y_pred - mean_pred)
-  return ops.mean(product * 2 / (spread + 1e-7), axis)
+  return ops.mean(product * 2 / (spread + EPSILON), axis)
 end)
 
 return {classes = classes, functions = functions}

@@ -9,6 +9,8 @@ local errors = require "kl.errors"
 local ops = require "kl.ops"
 local Loss = require "kl.losses.loss"
 
+local EPSILON = require "kl.ops.epsilon"
+
 local thresholds = {NEVER = -1e10} -- what top_k makes of all but the k largest
 
 --- The thresholds a user gave (nil, a number or a list) as a list of numbers within [0, 1].
@@ -32,12 +34,12 @@ function thresholds.even(n)
   return list
 end
 
---- Whether a list of at least 3 is that, but for rounding.
+--- Whether a list of at least 3 is that, but for rounding: by numpy.allclose with Keras's fuzz factor, as Keras asks.
 function thresholds.is_even(list)
   if #list < 3 then return false end
   for i, t in ipairs(list) do
     local expected = (i - 1) / (#list - 1)
-    if math.abs(t - expected) > 1e-7 + 1e-5 * expected then return false end
+    if math.abs(t - expected) > EPSILON + 1e-5 * expected then return false end
   end
   return true
 end

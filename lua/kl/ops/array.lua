@@ -1,21 +1,12 @@
 -- Joining, splitting, repeating and indexing.
 local core = require "kl.core"
+local args = require "kl.args"
 local define = require "kl.ops.define"
 local errors = require "kl.errors"
 local selection = require "kl.ops.selection"
 
 local prim = core.ops
 local array = {}
-
---- A position along an axis (from 1 or -1) of a tensor of rank `ndim`, as 1 .. ndim.
-local function axis_of(what, axis, ndim)
-  if math.type(axis) ~= "integer" or axis == 0 or axis > ndim or axis < -ndim then
-    errors.fail("%s: axis %s is out of range: the tensor has %d axes (1 to %d, or -1 to -%d)", what, tostring(axis),
-      ndim,
-      ndim, ndim)
-  end
-  return axis < 0 and ndim + axis + 1 or axis
-end
 
 local function check_list(what, xs)
   if type(xs) ~= "table" or getmetatable(xs) ~= nil then
@@ -33,7 +24,7 @@ array.concatenate = define("kl.concatenate", {"xs", {"axis", -1}}, function(xs, 
   end
   return prim.concatenate(xs, axis)
 end)
-array.concat = array.concatenate
+array.concat, array.cat = array.concatenate, array.concatenate
 
 --- Tensors of one shape along a new axis.
 array.stack = define("kl.stack", {"xs", {"axis", 1}}, function(xs, axis)
@@ -42,6 +33,33 @@ array.stack = define("kl.stack", {"xs", {"axis", 1}}, function(xs, axis)
   for i, x in ipairs(xs) do expanded[i] = prim.expand_dims(x, axis) end
   return array.concatenate(expanded, axis)
 end)
+
+--- Tensors one below the other: vectors become rows (numpy's vstack).
+array.vstack = define("kl.vstack", {"xs"}, function(xs)
+  check_list("kl.vstack", xs)
+  local list = {}
+  for i, x in ipairs(xs) do
+    x = prim.copy(x)
+    list[i] = x.ndim < 2 and prim.reshape(x, {1, -1}) or x
+  end
+  return array.concatenate(list, 1)
+end)
+
+--- Tensors beside each other: along the second axis, vectors along their only one (numpy's hstack).
+array.hstack = define("kl.hstack", {"xs"}, function(xs)
+  check_list("kl.hstack", xs)
+  local list, axis = {}, 1
+  for i, x in ipairs(xs) do
+    x = prim.copy(x)
+    list[i] = x.ndim == 0 and prim.reshape(x, {1}) or x
+    axis = x.ndim > 1 and 2 or axis
+  end
+  return array.concatenate(list, axis)
+end)
+
+--- x as a vector.
+array.ravel = define("kl.ravel", {"x"}, function(x) return prim.reshape(x, {-1}) end)
+array.flatten = array.ravel
 
 local function window(x, axis, start, length)
   local starts, size = {}, {}
@@ -54,7 +72,7 @@ end
 
 --- A list of pieces along an axis: so many equal ones, or cut after the rows named in a list.
 array.split = define("kl.split", {"x", "indices_or_sections", {"axis", 1}}, function(x, cuts, axis)
-  axis = axis_of("kl.split", axis, x.ndim)
+  axis = args.axis("kl.split", axis, x.ndim)
   local n = x.shape[axis]
   if not n then errors.fail("kl.split: axis %d has an unknown length", axis) end
   if math.type(cuts) == "integer" then
@@ -82,7 +100,7 @@ end)
 
 --- The slices along an axis, each without it.
 array.unstack = define("kl.unstack", {"x", {"num"}, {"axis", 1}}, function(x, num, axis)
-  axis = axis_of("kl.unstack", axis, x.ndim)
+  axis = args.axis("kl.unstack", axis, x.ndim)
   local n = x.shape[axis]
   if not n then errors.fail("kl.unstack: axis %d has an unknown length", axis) end
   if num ~= nil and num ~= n then errors.fail("kl.unstack: num is %s, the axis has length %d", tostring(num), n) end
@@ -107,7 +125,7 @@ array.roll = define("kl.roll", {"x", "shift", {"axis"}}, function(x, shift, axis
   if axis == nil then return prim.reshape(roll_one(prim.reshape(x, {-1}), shift, 1), x.shape) end
   local axes = type(axis) == "table" and axis or {axis}
   for i, a in ipairs(axes) do
-    x = roll_one(x, type(shift) == "table" and shift[i] or shift, axis_of("kl.roll", a, x.ndim))
+    x = roll_one(x, type(shift) == "table" and shift[i] or shift, args.axis("kl.roll", a, x.ndim))
   end
   return x
 end)
@@ -145,7 +163,7 @@ end)
 --- Each element repeated: so many times, or as a list says, along an axis (of flat x without one).
 array.repeat_ = define("kl.repeat_", {"x", "repeats", {"axis"}}, function(x, repeats, axis)
   if axis == nil then x, axis = prim.reshape(x, {-1}), 1 end
-  axis = axis_of("kl.repeat_", axis, x.ndim)
+  axis = args.axis("kl.repeat_", axis, x.ndim)
   local n = x.shape[axis]
   if not n then errors.fail("kl.repeat_: axis %d has an unknown length", axis) end
   if math.type(repeats) == "integer" then
@@ -172,14 +190,14 @@ end)
 array.swapaxes = define("kl.swapaxes", {"x", "axis1", "axis2"}, function(x, axis1, axis2)
   local axes = {}
   for i = 1, x.ndim do axes[i] = i end
-  axis1, axis2 = axis_of("kl.swapaxes", axis1, x.ndim), axis_of("kl.swapaxes", axis2, x.ndim)
+  axis1, axis2 = args.axis("kl.swapaxes", axis1, x.ndim), args.axis("kl.swapaxes", axis2, x.ndim)
   axes[axis1], axes[axis2] = axis2, axis1
   return prim.transpose(x, axes)
 end)
 array.moveaxis = define("kl.moveaxis", {"x", "source", "destination"}, function(x, source, destination)
   local axes = {}
-  source = axis_of("kl.moveaxis", source, x.ndim)
-  destination = axis_of("kl.moveaxis", destination, x.ndim)
+  source = args.axis("kl.moveaxis", source, x.ndim)
+  destination = args.axis("kl.moveaxis", destination, x.ndim)
   for i = 1, x.ndim do
     if i ~= source then axes[#axes + 1] = i end
   end

@@ -22,6 +22,8 @@ function create.read_shape(what, params, given, ...)
     local joined = {table.unpack(given)}
     for key, value in pairs((...)) do joined[key] = value end
     given = joined
+  elseif select("#", ...) > 0 and (select("#", ...) > 1 or (...) ~= nil) then
+    errors.fail("%s: one table of options expected after the shape, got %s", what, errors.show((...)))
   end
   if type(given) ~= "table" then errors.fail("%s: a shape expected, got %s", what, errors.show(given)) end
   local shape, options = {}, {}

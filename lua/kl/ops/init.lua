@@ -10,7 +10,7 @@ for name, f in pairs(core.ops) do
   if not name:find("^random_") and not internal[name] then ops[name] = f end
 end
 
-for _, part in ipairs{"create", "array", "statistics", "sorting", "selection", "activation"} do
+for _, part in ipairs{"create", "array", "elementwise", "statistics", "sorting", "selection", "places", "matrix", "linear", "activation"} do
   for name, f in pairs(require("kl.ops." .. part)) do ops[name] = f end
 end
 

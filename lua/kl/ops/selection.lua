@@ -101,4 +101,23 @@ selection.bincount = define("kl.bincount", {"x", {"weights"}, {"minlength", 0}},
   return x.ndim == 2 and prim.reshape(sums, {rows, length}) or sums
 end)
 
+--- How often each class (a row, from 0) was taken for each (a column): (num_classes, num_classes), or the sums of weights.
+--- Without num_classes the largest class is read, which in a step is a cut (tf.math.confusion_matrix).
+---@return kl.Tensor
+selection.confusion_matrix = define("kl.confusion_matrix", {"labels", "predictions", {"num_classes"}, {"weights"}, {"dtype", "int32"}},
+  function(labels, predictions, n, weights, dtype)
+    labels, predictions = prim.reshape(prim.cast(labels, "int64"), {-1, 1}), prim.reshape(prim.cast(predictions, "int64"), {-1, 1})
+    local count, other = labels.shape[1], predictions.shape[1]
+    if count ~= other then errors.fail("kl.confusion_matrix: %s labels and %s predictions", count or "?", other or "?") end
+    local pairs_of = prim.concatenate({labels, predictions}, 2)
+    if n == nil then
+      check_values("kl.confusion_matrix", pairs_of)
+      n = count == 0 and 1 or prim.max(pairs_of):item() + 1
+    end
+    args.check("kl.confusion_matrix: 'num_classes'", n, "integer", 1)
+    weights = prim.cast(weights == nil and 1 or weights, dtype)
+    weights = prim.broadcast_to(weights.ndim > 1 and prim.reshape(weights, {-1}) or weights, {count})
+    return prim.scatter_add(prim.broadcast_to(prim.cast(0, dtype), {n, n}), pairs_of, weights)
+  end)
+
 return selection

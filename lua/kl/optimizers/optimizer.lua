@@ -57,7 +57,7 @@ function Optimizer:init(given)
   if class.is(rate, Schedule) or type(rate) == "function" then
     rawset(self, "_schedule", rate)
   else
-    if type(rate) ~= "number" then
+    if type(rate) ~= "number" or rate ~= rate then
       errors.fail("%s: learning_rate must be a number, a schedule or a function, got %s", what, errors.show(rate))
     end
     rawset(self, "_learning_rate", self:_add_variable(core.tensor(rate + 0.0, "float32"), "learning_rate"))
@@ -102,7 +102,7 @@ function Optimizer.set:learning_rate(value)
   if self._schedule then
     errors.fail("the learning rate of optimizer '%s' comes from a schedule and cannot be set", self.name)
   end
-  if type(value) ~= "number" and not core.kind(value) then
+  if type(value) == "number" and value ~= value or type(value) ~= "number" and not core.kind(value) then
     errors.fail("the learning rate of optimizer '%s' can be set to a number or a tensor, got %s", self.name, errors.show(value))
   end
   self._learning_rate:assign(value)

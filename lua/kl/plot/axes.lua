@@ -5,10 +5,12 @@ local class = require "kl.class"
 local errors = require "kl.errors"
 local style = require "kl.plot.style"
 local ticks = require "kl.plot.ticks"
+local unknown = require "kl.plot.unknown"
 local values = require "kl.plot.values"
 
 ---@class kl.plot.Axes: kl.Object
 local Axes = class.Object:extend("Axes")
+unknown.refuse(Axes)
 
 --- What axes are told at any time, by kl.plot.figure{...}, figure:axes(i, {...}) or axes:configure{...}.
 Axes.params = args.params{
@@ -163,10 +165,14 @@ table.sort(Axes.charts)
 
 --- The parts of all series, with where they belong: {part, series} in the order they are drawn.
 function Axes:parts()
-  local all = {}
+  local all, cells = {}, 0
   for _, series in ipairs(self.series) do
     local parts = type(series.parts) == "function" and series:parts(self) or series.parts
-    for i, part in ipairs(parts) do all[#all + 1] = {part = part, series = series, first = i == (series.key or 1)} end
+    for i, part in ipairs(parts) do
+      local is_under = series.cells or series.frame -- what fills the axes hides nothing
+      cells = cells + (is_under and 1 or 0)
+      table.insert(all, is_under and cells or #all + 1, {part = part, series = series, first = i == (series.key or 1)})
+    end
   end
   return all
 end
@@ -208,10 +214,18 @@ function Axes:axis(axis, all, count)
   local scale = o[axis .. "scale"] or "linear"
   local low, high, integers = extent(all, axis, scale)
   local side = axis == "x" and "columns" or "rows"
+  local sides = tight(self, axis, low, high)
   local fixed
   for _, series in ipairs(self.series) do
     local frame = series.cells or series.frame
-    if frame and axis ~= "y2" then fixed = math.max(fixed or 0, frame[side]) end
+    local place = frame and frame.place and frame.place[axis]
+    if place then -- cells at coordinates: they fill the axes, unless other data lie outside
+      integers = false
+      if not low or place[1] <= low then low, sides.low = place[1], true end
+      if not high or place[2] >= high then high, sides.high = place[2], true end
+    elseif frame and not frame.place and axis ~= "y2" then
+      fixed = math.max(fixed or 0, frame[side])
+    end
   end
   local user = o[axis .. "lim"] or {}
   local a, b
@@ -219,7 +233,7 @@ function Axes:axis(axis, all, count)
     a, b = -0.5, fixed - 0.5
     if axis == "y" then a, b = b, a end
   else
-    a, b = ticks.limits(low, high, scale, tight(self, axis, low, high))
+    a, b = ticks.limits(low, high, scale, sides)
   end
   local downwards = a > b
   a, b = user[1] and user[1] + 0.0 or a, user[2] and user[2] + 0.0 or b

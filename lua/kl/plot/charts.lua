@@ -98,11 +98,16 @@ define("step", line_options, function(what, given, o)
   return line_series(what, x, y, o, "steps")
 end)
 
-define("scatter", {{"marker", "o"}, {"size", 6.0}, {"colormap", "viridis"}, {"vmin"}, {"vmax"}}, function(what, given, o)
+define("scatter", {{"marker", "o"}, {"size", 6.0}, {"colormap", "viridis"}, {"vmin"}, {"vmax"}, {"edgecolor"}}, function(what, given, o)
   local x, y = read_xy(what, given)
   local marker = style.marker(what, o.marker) or style.marker(what, "o")
   local part = {with = "points", columns = {x, y}, x = {1}, y = {2}, marker = marker, size = nonnegative(what, "size", o.size)}
   local series = {parts = {part}}
+  if o.edgecolor ~= nil then -- a larger sign below each
+    table.insert(series.parts, 1, {with = "points", columns = {x, y}, x = {1}, y = {2}, marker = marker, size = part.size + 1.6,
+      color = style.color(what .. ": 'edgecolor'", o.edgecolor), is_outline = true})
+    series.key = 2
+  end
   local is_color = o.color == nil or type(o.color) == "string" or type(o.color) == "table" and #o.color == 3 and #x ~= 3
   if not is_color then
     local list = values.list(what .. ": 'color'", o.color)

@@ -8,11 +8,14 @@ local gnuplot = require "kl.plot.gnuplot"
 local script = require "kl.plot.script"
 local terminal = require "kl.plot.terminal"
 local ticks = require "kl.plot.ticks"
+local unknown = require "kl.plot.unknown"
 
 ---@class kl.plot.Figure: kl.Object
 ---@field rows integer
 ---@field columns integer
+---@field title string|false # over several axes
 local Figure = class.Object:extend("Figure")
+unknown.refuse(Figure)
 
 local page = args.params{{"rows", 1}, {"columns", 1}, {"width"}, {"height"}, {"dpi", 100}}
 
@@ -31,9 +34,9 @@ function Figure:init(given)
   for _, p in ipairs(Axes.params) do
     if given == nil or type(given) ~= "table" or given[p.name] == nil then options[p.name] = nil end
   end
-  if count > 1 then
-    if options.title ~= nil then args.check(what .. ": 'title'", options.title, "string") end
-    self.title, options.title = options.title, nil
+  self.title = false
+  if count > 1 and options.title ~= nil then
+    self.title, options.title = args.check(what .. ": 'title'", options.title, "string"), nil
   end
   for i = 1, count do self[i] = Axes(options) end
 end

@@ -76,7 +76,7 @@ function gnuplot.run(script, data)
   -- as a file, and not as commands typed in, a script ends at its first error
   local ok, status, out, errs = pcall(core.run_program, {"gnuplot", "-d", "/dev/stdin"}, (script:gsub("@DATA@", path)), SECONDS)
   os.remove(path)
-  if not ok then errors.fail("kl.plot: %s", (tostring(status):gsub("^[^\n]-:%d+: ", ""))) end
+  if not ok then errors.fail("kl.plot: %s", errors.words(status)) end
   if not status then
     errors.fail("kl.plot: gnuplot draws the figures, and it is not installed or not in PATH %s",
       "(on Debian and Ubuntu: apt install gnuplot-nox)")

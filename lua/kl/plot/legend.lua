@@ -1,5 +1,35 @@
--- Where a legend hides least: the first of matplotlib's places with the fewest points of the data under it.
+-- How large a legend is, and where it hides least: the first of matplotlib's places with the fewest points of the data under it.
+local gnuplot = require "kl.plot.gnuplot"
+
 local legend = {}
+
+-- How wide the signs of common sans-serif fonts are, in hundredths of their size; others are taken for 64.
+local widths = {}
+for width, signs in pairs{[28] = "ijlIJ'", [33] = " ,./:;|\\", [37] = "!()-[]ft", [46] = "\"*_`r", [54] = "?csz", [59] = "FLPTYkvxy",
+  [68] = "ABCEKRSVXZ", [76] = "&DGHNOQU", [83] = "#+<=>^~Mw", [97] = "%@Wm"} do
+  for sign in signs:gmatch(".") do widths[sign] = width end
+end
+
+-- The width of a line of text, in sizes of its font.
+local function width_of(line)
+  local sum = 0
+  for _, code in utf8.codes(line) do sum = sum + (widths[utf8.char(code)] or 64) end
+  return sum / 100
+end
+
+--- The longest label's width, in sizes of the font, and how many signs gnuplot takes it for; the number of lines.
+---@return number, integer, integer
+function legend.measure(series)
+  local widest, longest, lines = 0, 0, 0
+  for _, one in ipairs(series) do
+    if one.label then
+      local label = gnuplot.clean(one.label)
+      longest = math.max(longest, utf8.len(label) or #label)
+      for line in (label .. "\n"):gmatch("(.-)\n") do widest, lines = math.max(widest, width_of(line)), lines + 1 end
+    end
+  end
+  return widest, longest, lines
+end
 
 local places = {
   {"right top", 1, 1}, {"left top", 0, 1}, {"left bottom", 0, 0}, {"right bottom", 1, 0}, {"left center", 0, 0.5},

@@ -12,8 +12,24 @@ local function option_number(what, name, value)
   return value ~= nil and values.number(("%s: '%s'"):format(what, name), value) or nil
 end
 
+-- The middles of cells along an axis: evenly spaced, as gnuplot draws them.  Returns the first and the distance.
+local function spacing(what, name, given, count)
+  local list = values.list(("%s: '%s'"):format(what, name), given)
+  if #list ~= count then
+    errors.fail("%s: '%s' has %d elements, the matrix %d %s", what, name, #list, count, name == "x" and "columns" or "rows")
+  end
+  local step = count > 1 and (list[count] - list[1]) / (count - 1) or 1
+  for i = 1, count do
+    -- so that a NaN is refused too
+    if not (step > 0 and math.abs(list[i] - (list[1] + (i - 1) * step)) <= 0.01 * step) then
+      errors.fail("%s: '%s' must increase in even steps", what, name)
+    end
+  end
+  return list[1], step
+end
+
 -- What is written into the cells of a heat map, light on dark and dark on light.
-local function annotations(what, list, rows, columns, o, scale)
+local function annotations(what, list, rows, columns, o, scale, place)
   local texts = {}
   if type(o.format) ~= "string" or not pcall(string.format, o.format, 1.5) and not pcall(string.format, o.format, 1) then
     errors.fail("%s: 'format' must be a format for one number, such as \"%%.2f\", got %s", what, errors.show(o.format))
@@ -25,7 +41,8 @@ local function annotations(what, list, rows, columns, o, scale)
       local ok, text = pcall(ticks.format, o.format, value)
       if not ok then text = ticks.format("%g", value) end
       local r, g, b = style.mix(scale.colormap, (value - scale.low) / math.max(scale.high - scale.low, 1e-300))
-      texts[#texts + 1] = {x = (i - 1) % columns, y = (i - 1) // columns, text = text, size = size, align = "center",
+      local column, row = (i - 1) % columns, (i - 1) // columns
+      texts[#texts + 1] = {x = place.left + column * place.dx, y = place.first + row * place.dy, text = text, size = size, align = "center",
         color = 0.299 * r + 0.587 * g + 0.114 * b > 140 and "#000000" or "#ffffff"}
     end
   end
@@ -34,8 +51,17 @@ end
 
 define("heatmap", {{"colormap", "viridis"}, {"vmin"}, {"vmax"}, {"colorbar", true}, {"annotate", false}, {"format", "%.4g"},
   {"xlabels"}, {"ylabels"}}, function(what, given, o, axes)
-  expect(what, given, {"matrix"})
-  local list, rows, columns = values.matrix(what .. ": 'matrix'", given[1])
+  if given.n ~= 1 and given.n ~= 3 then
+    errors.fail("%s takes a matrix, or x, y and a matrix, and options; got %d argument%s", what, given.n, given.n == 1 and "" or "s")
+  end
+  local list, rows, columns = values.matrix(what .. ": 'matrix'", given[given.n])
+  local place = {left = 0, first = 0, dx = 1, dy = 1}
+  if given.n == 3 then
+    place.left, place.dx = spacing(what, "x", given[1], columns)
+    place.first, place.dy = spacing(what, "y", given[2], rows)
+    place.x = {place.left - place.dx / 2, place.left + (columns - 0.5) * place.dx}
+    place.y = {place.first - place.dy / 2, place.first + (rows - 0.5) * place.dy}
+  end
   local low, high = math.huge, -math.huge
   for _, value in ipairs(list) do
     if value < low then low = value end
@@ -52,6 +78,7 @@ define("heatmap", {{"colormap", "viridis"}, {"vmin"}, {"vmax"}, {"colorbar", tru
   for name, count in pairs{xlabels = columns, ylabels = rows} do
     local names = o[name]
     if names ~= nil then
+      if place.x then errors.fail("%s: '%s' names the rows or columns of a matrix without x and y", what, name) end
       if type(names) ~= "table" or #names ~= count then
         errors.fail("%s: '%s' must be a list of %d names, got %s", what, name, count,
           type(names) == "table" and #names or errors.show(names))
@@ -59,9 +86,9 @@ define("heatmap", {{"colormap", "viridis"}, {"vmin"}, {"vmax"}, {"colorbar", tru
       axes.names[name:sub(1, 1)] = names
     end
   end
-  return {cells = {rows = rows, columns = columns, list = list}, scale = scale,
-    texts = o.annotate and annotations(what, list, rows, columns, o, scale),
-    parts = {{with = "image", rows = rows, columns_of = columns, columns = {list}, x = {}, y = {}}}}
+  return {cells = {rows = rows, columns = columns, list = list, place = place.x and place}, scale = scale,
+    texts = o.annotate and annotations(what, list, rows, columns, o, scale, place),
+    parts = {{with = "image", rows = rows, columns_of = columns, columns = {list}, x = {}, y = {}, place = place}}}
 end)
 
 -- Bytes of RGB, row after row, of one image; what is not a number is white.

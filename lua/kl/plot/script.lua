@@ -1,6 +1,7 @@
 -- A figure as a script for gnuplot and the binary data it names.
 --
 -- The units: widths of lines, signs and texts are in points, as matplotlib's are; the terminal is told how many pixels a point is.
+local errors = require "kl.errors"
 local gnuplot = require "kl.plot.gnuplot"
 local legend = require "kl.plot.legend"
 local style = require "kl.plot.style"
@@ -195,8 +196,10 @@ local function part_text(s, entry, axes_of, number)
   end
   if part.with == "image" then
     local fine = (s.format == "svg" or s.format == "pdf") and part.rows * part.columns_of <= 10000
-    return ("'@DATA@' binary skip=%d array=(%d,%d) format=\"%%double\" endian=little using 1 with image %s notitle"):format(
-      store(s, gnuplot.pack(part.columns)), part.columns_of, part.rows, fine and "pixels" or "")
+    local place = part.place
+    return ("'@DATA@' binary skip=%d array=(%d,%d) format=\"%%double\" endian=little origin=(%s,%s) dx=%s dy=%s using 1 "
+      .. "with image %s notitle"):format(store(s, gnuplot.pack(part.columns)), part.columns_of, part.rows, text(place.left),
+      text(place.first), text(place.dx), text(place.dy), fine and "pixels" or "")
   end
   local columns = table.move(part.columns, 1, #part.columns, 1, {})
   if part.span == "x" then columns[1] = {axes_of.x.low, axes_of.x.high} end
@@ -229,29 +232,20 @@ local function part_text(s, entry, axes_of, number)
     store(s, gnuplot.pack(columns)), #columns[1], #columns, table.concat(using, ":"), where, with, look, title_of(entry))
 end
 
--- About how wide and high a legend is, as shares of the axes.
-local function legend_size(axes, width, height)
-  local longest, lines = 0, 0
-  for _, series in ipairs(axes.series) do
-    if series.label then
-      for line in (gnuplot.clean(series.label) .. "\n"):gmatch("(.-)\n") do
-        longest, lines = math.max(longest, utf8.len(line) or #line), lines + 1
-      end
-    end
-  end
-  return math.min(1, (longest * 6.6 + 48) / width), math.min(1, (lines * 17 + 14) / height)
-end
+local KEY_SIZE = 9.5 -- of the legend's font, in points
 
 local function write_legend(s, axes, all, axes_of, width, height)
   local place = axes:legend()
   if not place then return say(s, "unset key") end
+  local widest, longest, lines = legend.measure(axes.series)
   if place == "best" then
-    local w, h = legend_size(axes, width, height)
-    if s.plain then w, h = w, math.min(1, h * 1.3) end
-    place = legend.best(all, axes_of, w, h)
+    local h = (lines * 17 + 14) / height
+    place = legend.best(all, axes_of, math.min(1, (widest * KEY_SIZE * PIXEL + 50) / width), math.min(1, s.plain and h * 1.3 or h))
   end
-  local look = s.plain and "" or
-    "Left reverse samplen 2 spacing 1.15 height 0.3 opaque box lt 1 lw 0.8 lc rgb \"#cccccc\" " .. size_font(9.5)
+  -- gnuplot takes all signs for equally wide, so many sizes of the font, and leaves no room at the right
+  local sign = s.format == "svg" and 0.5 or 0.63
+  local look = s.plain and "" or ("Left reverse samplen 2 spacing 1.15 width %s height 0.3 opaque box lt 1 lw 0.8 lc rgb \"#cccccc\" %s"
+    ):format(text(math.floor(((widest + 0.6) / sign - longest) * 100) / 100), size_font(KEY_SIZE))
   if place == "outside" then
     say(s, "set key outside right top vertical %s", look)
   elseif place == "below" then
@@ -275,6 +269,9 @@ function script.add(s, axes, width, height)
   say(s, "reset")
   s.width, s.height, s.cap = width, height, 4 / math.max(20, width - 90) -- of the ends of error bars
   local bare, filled = axes:has("bare"), axes:has("cells") or axes:has("frame")
+  if filled and (axes_of.x.scale == "log" or axes_of.y.scale == "log") then
+    errors.fail("kl.plot: heat maps and images are drawn on linear axes: xscale and yscale must not be \"log\"")
+  end
   if bare or o.frame == false then
     say(s, "unset border")
   elseif not s.plain then
@@ -316,9 +313,9 @@ function script.add(s, axes, width, height)
   end
   write_legend(s, axes, all, axes_of, s.plain and width * 7 or width - 90, s.plain and height * 17 or height - 90)
   local parts, number, last = {}, 0, nil
-  for i, entry in ipairs(all) do
+  for _, entry in ipairs(all) do
     if entry.series ~= last then number, last = number + 1, entry.series end
-    parts[i] = part_text(s, entry, axes_of, number)
+    if not (s.plain and entry.part.is_outline) then parts[#parts + 1] = part_text(s, entry, axes_of, number) end
   end
   if #parts == 0 then parts[1] = "NaN notitle" end
   if filled and not bare and not s.plain then say(s, "set tics front") end

@@ -64,8 +64,55 @@ local function characters(text, most, whole)
   return list
 end
 
-local function draw_cells(lines, axes, series, width, height, color)
+-- How a cell of a heat map is painted; `row` and `column` from 0.
+local function shade(series, row, column)
   local cells, scale = series.cells, series.scale
+  local value = cells.list[row * cells.columns + column + 1]
+  if value ~= value then return nil end
+  local place = math.max(0, math.min(1, (value - scale.low) / (scale.high - scale.low)))
+  return place, style.mix(scale.colormap, place)
+end
+
+local function say_scale(lines, scale, color)
+  lines[#lines + 1] = ("  %s %s .. %s"):format(color and "scale:" or ("scale (%s):"):format(table.concat(shades)),
+    ticks.format("%.4g", scale.low), ticks.format("%.4g", scale.high))
+end
+
+-- A heat map over coordinates, upwards, with the points of the other series on it, each series under a sign of its own.
+local function draw_field(lines, axes, series, width, height, color)
+  local cells, place = series.cells, series.cells.place
+  local low, high = ticks.format("%.4g", place.y[1]), ticks.format("%.4g", place.y[2])
+  local left = 2 + math.max(#low, #high)
+  local rows, columns = math.max(2, height - 1), width - left - 2
+  local over, heads, signs = {}, {}, {}
+  for row = 0, rows - 1 do
+    local here = row == 0 and high or row == rows - 1 and low or ""
+    heads[row] = (" "):rep(left - 1 - #here) .. here .. " "
+  end
+  for _, other in ipairs(axes.series) do
+    local sign = ("oxvzwn"):sub(#signs % 6 + 1, #signs % 6 + 1)
+    for _, part in ipairs(type(other.parts) == "table" and not other.right and other.parts or {}) do
+      if part.with == "points" or part.with == "lines" or part.with == "linespoints" then
+        for i = 1, part.columns[1] and part.columns[2] and #part.columns[1] or 0 do
+          local x = (part.columns[1][i] - place.x[1]) / (place.x[2] - place.x[1])
+          local y = (part.columns[2][i] - place.y[1]) / (place.y[2] - place.y[1])
+          if x >= 0 and x < 1 and y > 0 and y <= 1 then over[math.floor((1 - y) * rows) * columns + math.floor(x * columns)] = sign end
+        end
+        if part == other.parts[other.key or 1] then signs[#signs + 1] = ("%s %s"):format(sign, other.label or "") end
+      end
+    end
+  end
+  paint(lines, rows, columns, color, function(x, y)
+    return shade(series, math.floor((1 - y) * cells.rows), math.floor(x * cells.columns))
+  end, over, heads)
+  local first, last = ticks.format("%.4g", place.x[1]), ticks.format("%.4g", place.x[2])
+  lines[#lines + 1] = (" "):rep(left) .. first .. (" "):rep(math.max(1, columns - #first - #last)) .. last
+  if #signs > 0 then lines[#lines + 1] = "  " .. table.concat(signs, "   ") end
+  say_scale(lines, series.scale, color)
+end
+
+local function draw_cells(lines, axes, series, width, height, color)
+  local cells = series.cells
   local xnames, ynames = axes.names.x, axes.names.y
   local left = 2 -- characters before the cells
   for _, name in ipairs(ynames or {}) do left = math.max(left, 2 + #characters(tostring(name), width // 4)) end
@@ -97,13 +144,9 @@ local function draw_cells(lines, axes, series, width, height, color)
     end
   end
   paint(lines, rows, columns, color, function(x, y)
-    local value = cells.list[math.floor(y * cells.rows) * cells.columns + math.floor(x * cells.columns) + 1]
-    if value ~= value then return nil end
-    local place = math.max(0, math.min(1, (value - scale.low) / (scale.high - scale.low)))
-    return place, style.mix(scale.colormap, place)
+    return shade(series, math.floor(y * cells.rows), math.floor(x * cells.columns))
   end, over, heads)
-  lines[#lines + 1] = ("  %s %s .. %s"):format(color and "scale:" or ("scale (%s):"):format(table.concat(shades)),
-    ticks.format("%.4g", scale.low), ticks.format("%.4g", scale.high))
+  say_scale(lines, series.scale, color)
 end
 
 local function draw_images(lines, series, width, height, color)
@@ -138,7 +181,7 @@ local function draw_picture(axes, o)
   end
   say(axes.options.title)
   for _, series in ipairs(axes.series) do
-    if series.cells then draw_cells(lines, axes, series, o.width, o.height - 3, o.color) end
+    if series.cells then (series.cells.place and draw_field or draw_cells)(lines, axes, series, o.width, o.height - 3, o.color) end
     if series.frame then draw_images(lines, series, o.width, o.height - 3, o.color) end
   end
   say(axes.options.xlabel)

@@ -99,7 +99,7 @@ local function to_tensor(what, given, expected, dtype)
     ok, result = pcall(core.tensor, given, dtype)
   end
   if not ok then
-    errors.fail("%s must be %s: %s", what, expected, tostring(result):gsub("^[^\n]-:%d+: ", ""):gsub("\n.*", ""):gsub("^kl%.%w+: ", ""))
+    errors.fail("%s must be %s: %s", what, expected, (errors.words(result):gsub("\n.*", ""):gsub("^kl%.%w+: ", "")))
   end
   return result
 end

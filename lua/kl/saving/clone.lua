@@ -6,6 +6,7 @@ local core = require "kl.core"
 local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
+local one_table = require "kl.one_table"
 local own_code = require "kl.own_code"
 local serialize = require "kl.saving.serialize"
 local tree = require "kl.tree"
@@ -147,7 +148,7 @@ local params = args.params{"model", {"input_tensors"}, {"clone_function"}}
 --- place of new inputs; clone_function: gives the layer to take in place of each layer (called once for each that is no input).
 ---@return kl.Model
 function clone.clone_model(given, options)
-  local o = args.read("clone_model", params, args.joined("clone_model", given, options))
+  local o = args.read("clone_model", params, one_table("clone_model", given, options))
   if not class.is(o.model, require "kl.model") then errors.fail("clone_model: a model expected, got %s", errors.show(o.model)) end
   if o.clone_function ~= nil then args.check("clone_model: 'clone_function'", o.clone_function, "function") end
   return clone.model(o.model, {input_tensors = o.input_tensors, clone_function = o.clone_function or clone.copy})

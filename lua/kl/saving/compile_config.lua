@@ -78,7 +78,7 @@ function compile_config.of(model)
     }
   end)
   if ok then return config end
-  core.warn(("the compile options of model '%s' are not saved: %s"):format(model.name, tostring(config):gsub("^.-: ", "")))
+  core.warn(("the compile options of model '%s' are not saved: %s"):format(model.name, errors.words(config)))
   return nil
 end
 
@@ -102,7 +102,7 @@ function compile_config.compile(model, config)
   end)
   if not ok then
     errors.fail("the compile options cannot be restored: %s; load_model(path, {compile = false}) leaves them out",
-      (tostring(message):gsub("^[^\n]-:%d+: ", "", 1)))
+      errors.words(message))
   end
 end
 

@@ -1,6 +1,7 @@
 -- Saving and loading models and weights.  Every file is made in memory, written beside its target and renamed.
 local core = require "kl.core"
 local args = require "kl.args"
+local class = require "kl.class"
 local compile_config = require "kl.saving.compile_config"
 local errors = require "kl.errors"
 local legacy = require "kl.saving.legacy"
@@ -24,7 +25,11 @@ local function date()
 end
 
 local function need_built(model, what)
-  if not model.built then
+  if not class.is(model, require "kl.layer") then -- a module: its variables are made when it likes
+    if #model.variables == 0 then
+      errors.fail("%s: the %s has no variables (yet): call it on data", what, class.of(model).__name)
+    end
+  elseif not model.built then
     errors.fail("%s: model '%s' is not built, so it has no weights to save: call it on data, or build it with a shape", what,
       model.name)
   end
@@ -36,9 +41,11 @@ local function weights_file(model)
   return writer
 end
 
+local save_params = args.params{{"overwrite", true}}
+
 --- `.keras`: a zip of metadata, config and weights; `.h5`: one HDF5 file.
 function saving.save_model(model, path, options)
-  local o = args.read("save", args.params{{"overwrite", true}}, options)
+  local o = args.read("save", save_params, options)
   local kind = extension(path)
   if kind ~= "keras" and kind ~= "h5" then
     errors.fail("save: a whole model is saved as .keras or .h5 (weights alone: save_weights to .weights.h5), got '%s'", path)
@@ -62,7 +69,7 @@ end
 
 --- Weights, and the optimizer's state if the model is compiled.
 function saving.save_weights(model, path, options)
-  local o = args.read("save_weights", args.params{{"overwrite", true}}, options)
+  local o = args.read("save_weights", save_params, options)
   if extension(path) ~= "weights.h5" then errors.fail("save_weights: the name must end in .weights.h5, got '%s'", path) end
   need_built(model, "save_weights")
   if not o.overwrite and paths.exists(path) then errors.fail("save_weights: %s exists, and overwrite is false", path) end
@@ -120,6 +127,7 @@ function saving.load_weights(model, path, options)
   weights.read(file, model, {path = path, skip_mismatch = o.skip_mismatch})
 end
 
+-- safe_mode: Keras's, where false lets a file bring code; kl never runs code of a file.
 local load_params = args.params{{"custom_objects"}, {"compile", true}, {"safe_mode", true}}
 
 --- A whole model from a `.keras` of kl's or Keras's, or a `.h5` of kl's.

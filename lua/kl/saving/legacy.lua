@@ -3,6 +3,7 @@ local core = require "kl.core"
 local compile_config = require "kl.saving.compile_config"
 local errors = require "kl.errors"
 local model_config = require "kl.saving.model_config"
+local operations = require "kl.saving.operations"
 local serialize = require "kl.saving.serialize"
 local weights = require "kl.saving.weights"
 
@@ -37,8 +38,10 @@ local function with_objects(metrics)
   return core.json.is_array(metrics) and core.json.array(result) or result
 end
 
---- The flat form of layer objects: {class_name, config}, in graphs with name and inbound_nodes.
+--- The flat form of layer objects: {class_name, config}, in graphs with name and inbound_nodes.  An operation between layers is
+--- told from the layer of its name (Add) by its module.
 local function flat(object)
+  if operations.is(object) then return object end
   local result = {class_name = object.class_name, config = object.config, name = object.name, inbound_nodes = object.inbound_nodes,
     registered_name = object.module == "custom" and object.registered_name or nil,
     build_config = object.module == "custom" and object.build_config or nil}

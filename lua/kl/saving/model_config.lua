@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
+local operations = require "kl.saving.operations"
 local serialize = require "kl.saving.serialize"
 local tree = require "kl.tree"
 
@@ -59,30 +60,23 @@ end
 
 local function functional_config(model)
   local graph = model._graph
-  local calls = graph:calls_by_layer()
+  local calls, place, names = graph:nodes()
   local function history(t)
-    local origin, index = core.origin(t)
-    if not origin.layer then
-      errors.fail("model '%s' cannot be saved: the result of kl.%s between its layers has no place in Keras's config; put the "
-        .. "operation into a layer", model.name, origin.op)
-    end
-    for i, call in ipairs(calls[origin.layer]) do
-      if call == origin then return array{origin.layer.name, i - 1, index} end
-    end
+    local operation, node, index = place(t)
+    return array{names[operation], node, index}
   end
   local function structure(s)
     if tree.is_leaf(s) then
       if not core.is_symbolic(s) then return serialize.value(s) end
       return {class_name = "__keras_tensor__", config = {shape = shape_config(s.shape), dtype = s.dtype, keras_history = history(s)}}
     end
-    local names = tree.names(s)
+    local keys = tree.names(s)
     local result = {}
-    for _, key in ipairs(names or {}) do result[key] = structure(s[key]) end
+    for _, key in ipairs(keys or {}) do result[key] = structure(s[key]) end
     for i = 1, #s do result[i] = structure(s[i]) end
-    return names and result or array(result)
+    return keys and result or array(result)
   end
-  local list = {}
-  for i, layer in ipairs(graph.layers) do
+  local function object_of_layer(layer)
     local object = layer_object(layer)
     object.name = layer.name
     local nodes = {}
@@ -94,15 +88,25 @@ local function functional_config(model)
       end
     end
     object.inbound_nodes = array(nodes)
-    list[i] = object
+    return object
+  end
+  local list = {}
+  for i, operation in ipairs(graph.operations) do
+    if getmetatable(operation) == nil then -- the node of a bare one
+      local arguments = {}
+      for k, value in ipairs(operation.inputs) do arguments[k] = structure(value) end
+      list[i] = operations.object(model, operation, names[operation], arguments)
+    else
+      list[i] = object_of_layer(operation)
+    end
   end
   local function ends(s)
     if tree.is_leaf(s) then return history(s) end
-    local names = tree.names(s)
+    local keys = tree.names(s)
     local result = {}
-    for _, key in ipairs(names or {}) do result[key] = ends(s[key]) end
+    for _, key in ipairs(keys or {}) do result[key] = ends(s[key]) end
     for i = 1, #s do result[i] = ends(s[i]) end
-    return names and result or array(result)
+    return keys and result or array(result)
   end
   return {name = model.name, trainable = model.trainable, layers = array(list), input_layers = ends(model._graph.inputs),
     output_layers = ends(model._graph.outputs)}
@@ -166,30 +170,6 @@ local function resolve(value, tensor_of)
   return result, true
 end
 
--- Operations between layers that Keras writes by their names alone, without options: its class -> kl's function.
-local operations = {Absolute = "abs", TrueDivide = "divide"}
-for _, name in ipairs{"add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "negative", "exp", "log", "sqrt",
-  "square", "tanh", "sigmoid", "relu", "sin", "cos", "reciprocal", "sign", "floor", "ceil", "rsqrt", "matmul", "softplus"} do
-  operations[(("_" .. name):gsub("_(%a)", string.upper))] = name
-end
-
---- An entry of a graph's layers that is such an operation: a function of its arguments; else nil.
-local function operation_of(object)
-  if type(object.module) ~= "string" or not object.module:find("^keras%.src%.ops%.") then return nil end
-  local f = operations[object.class_name]
-  f = f and require "kl.ops"[f]
-  if not f then
-    errors.fail("the operation %s between layers (%s) is not read: only elementwise ones without options are", object.class_name,
-      tostring(object.name))
-  end
-  for key, value in pairs(object.config) do
-    if key ~= "name" and key ~= "dtype" and value ~= null then
-      errors.fail("the operation %s between layers has the option %s, which is not supported", object.class_name, key)
-    end
-  end
-  return f
-end
-
 --- A list that Keras wrote around one structure of arguments: the structure.
 local function call_inputs(arguments)
   if #arguments == 1 then return arguments[1] end
@@ -205,7 +185,7 @@ local function read_functional(cls, config)
   end
   local waiting = {}
   for _, object in ipairs(config.layers) do
-    local operation = operation_of(object)
+    local operation = operations.of(object)
     local layer = not operation and serialize.deserialize(object) or nil
     local name = object.name or object.config.name
     outputs[name] = {}

@@ -1,8 +1,10 @@
 -- Configs: objects as plain tables in Keras's form {module, class_name, config, registered_name}, and back (formats 3.5).
 --
 -- Reading builds only kl's own classes, and those passed as custom_objects or registered with kl.register; nothing named in
--- a file is looked up anywhere else.  Axes in a config are one less than in Lua.
+-- a file is looked up anywhere else.  Lua functions are the same: one that is registered is written by its name.  Axes in a
+-- config are one less than in Lua.
 local core = require "kl.core"
+local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
 
@@ -25,16 +27,29 @@ local kinds = {
     classes = function() return require "kl.optimizers.schedules".classes end},
 }
 
--- Classes a script has registered: "package>Name" -> class.
+-- Classes and functions a script has registered: "package>Name" -> class or function.
 local registered, registered_names = {}, setmetatable({}, {__mode = "k"})
 
---- Lets files name a class of the user's: kl.register(MyLayer, {package = "Custom", name = "MyLayer"}).
-function serialize.register(cls, options)
-  if not class.is_class(cls) then errors.fail("kl.register: a class expected, got %s", errors.show(cls)) end
-  local full = ("%s>%s"):format(options and options.package or "Custom", options and options.name or cls.__name)
-  registered[full], registered_names[cls] = cls, full
-  return cls
+local register_params = args.params{{"package", "Custom"}, {"name"}}
+
+--- Lets files name a class of the user's, or a function, which needs a name to be called by: kl.register(MyLayer),
+--- kl.register(MyLayer, {package = "Custom", name = "MyLayer"}), kl.register(f, {name = "my_activation"}).
+function serialize.register(object, options)
+  local o = args.read("kl.register", register_params, options)
+  if type(object) ~= "function" and not class.is_class(object) then
+    errors.fail("kl.register: a class or a function expected, got %s", errors.show(object))
+  end
+  if o.name == nil and type(object) == "function" then
+    errors.fail("kl.register: a Lua function has no name of its own: kl.register(f, {name = \"my_function\"})")
+  end
+  args.check("kl.register: 'package'", o.package, "string")
+  local full = ("%s>%s"):format(o.package, o.name and args.check("kl.register: 'name'", o.name, "string") or object.__name)
+  registered[full], registered_names[object] = object, full
+  return object
 end
+
+--- What a function was registered as, without its package; nil if it was not.
+function serialize.function_name(f) return registered_names[f] and registered_names[f]:match(">(.*)$") end
 
 --- The kind (row of `kinds`) of one of kl's own classes, or nil.
 local function own_kind(cls)
@@ -79,7 +94,10 @@ function serialize.value(value)
         if f == value then return spelling end
       end
     end
-    errors.fail("a Lua function cannot be saved: give it as a class with get_config, and register the class")
+    if registered_names[value] then
+      return {module = "builtins", class_name = "function", config = registered_names[value], registered_name = "function"}
+    end
+    errors.fail("a Lua function cannot be saved without a name: kl.register(f, {name = \"...\"}) gives it one")
   end
   if kind == "table" then
     if class.of(value) and value.get_config then return serialize.object(value) end
@@ -175,23 +193,34 @@ end
 --- The name under which a user's class is written.
 function serialize.object_name(cls) return registered_names[cls] or cls.__name end
 
--- The custom objects of the file that is being read.
+-- The custom objects of the file that is being read, and of the scopes around.
 local custom_objects
 
---- Runs f with classes by name that files may mention.
-function serialize.with_custom_objects(objects, f, ...)
+--- Classes and functions by name that files may mention, until the result is closed; those of scopes around it stay known.
+function serialize.custom_object_scope(objects)
+  if type(objects) ~= "table" or getmetatable(objects) ~= nil then
+    errors.fail("custom_objects: a table of classes and functions by name expected, got %s", errors.show(objects))
+  end
   local outer = custom_objects
-  custom_objects = objects
-  local results = table.pack(pcall(f, ...))
-  custom_objects = outer
-  if not results[1] then error(results[2], 0) end
-  return table.unpack(results, 2, results.n)
+  custom_objects = {}
+  for _, known in ipairs{outer or {}, objects} do
+    for name, object in pairs(known) do custom_objects[name] = object end
+  end
+  return setmetatable({}, {__close = function() custom_objects = outer end})
+end
+
+--- Runs f in such a scope.
+function serialize.with_custom_objects(objects, f, ...)
+  local scope <close> = serialize.custom_object_scope(objects or {})
+  local results = table.pack(f(...))
+  local _ = scope
+  return table.unpack(results, 1, results.n)
 end
 
 --- f(...), with the name of the file in front of the message if it fails.
 function serialize.named(name, f, ...)
   local results = table.pack(pcall(f, ...))
-  if not results[1] then errors.fail("%s: %s", name, (tostring(results[2]):gsub("^[^\n]-:%d+: ", "", 1))) end
+  if not results[1] then errors.fail("%s: %s", name, errors.words(results[2])) end
   return table.unpack(results, 2, results.n)
 end
 
@@ -227,6 +256,17 @@ function serialize.class_of(object)
   end
   errors.fail("the class '%s'%s is not known: pass it in custom_objects or register it%s", tostring(full or name),
     type(module) == "string" and " of module " .. module or "", errors.nearest(name, known_names()))
+end
+
+--- The function an object in a config names: looked for as classes are, then among kl's own.
+local function function_of(object)
+  local full = object.config
+  if object.class_name == "__lambda__" or type(full) ~= "string" then errors.fail("a lambda of Python's is code and is not loaded") end
+  local name = full:match(">(.*)$") or full
+  local f = custom_objects and (custom_objects[full] or custom_objects[name]) or registered[full] or registered["Custom>" .. name]
+  for _, module in ipairs{"kl.losses", "kl.metrics"} do f = f or full == name and require(module).functions[name] end
+  if type(f) == "function" then return f end
+  errors.fail("the function '%s' is not known: pass it in custom_objects or register it%s", full, errors.nearest(full, known_names()))
 end
 
 -- Lists have no holes: null in one (an unknown axis of a shape) is false.
@@ -284,16 +324,15 @@ end
 function serialize.again(object)
   local cls = class.of(object)
   local config = core.json.decode(core.json.encode(config_of(object)))
-  return serialize.with_custom_objects(setmetatable({[serialize.object_name(cls)] = cls}, {__index = custom_objects}),
-    serialize.deserialize, {class_name = cls.__name, registered_name = serialize.object_name(cls), module = "custom", config = config})
+  local name = serialize.object_name(cls)
+  return serialize.with_custom_objects({[name] = cls}, serialize.deserialize,
+    {class_name = cls.__name, registered_name = name, module = "custom", config = config})
 end
 
 --- An object from its {class_name, config, ...}.
 function serialize.deserialize(object)
   if type(object) == "string" then return object end
-  if object.class_name == "function" or object.class_name == "__lambda__" then
-    errors.fail("the function '%s' is code and is not loaded", type(object.config) == "string" and object.config or "lambda")
-  end
+  if object.class_name == "function" or object.class_name == "__lambda__" then return function_of(object) end
   if type(object.config) ~= "table" then errors.fail("the object of class '%s' has no config", tostring(object.class_name)) end
   local model = require "kl.saving.model_config".deserialize(object)
   if model then return model end

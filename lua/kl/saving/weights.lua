@@ -2,15 +2,10 @@
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
+local model_graph = require "kl.utils.model_graph"
 local names = require "kl.names"
 
 local weights = {}
-
---- What Keras calls the class of an object: a functional model is a Functional.
-local function class_name(object)
-  local cls = class.of(object)
-  return object._graph and cls == require "kl.model" and "Functional" or cls.__name
-end
 
 --- The members of a list or table in a field that are objects or tables themselves: positions first, then names in order.
 local function members(value)
@@ -38,7 +33,7 @@ local function walk(model, f)
     for _, item in ipairs(items) do
       local is_module = class.is(item, Module)
       if is_module or is_container(item) then
-        local key = is_module and names.snake_case(class_name(item)) or "container"
+        local key = is_module and names.snake_case(model_graph.class_name(item)) or "container"
         local n = used[key] or 0
         used[key] = n + 1
         if n > 0 then key = ("%s_%d"):format(key, n) end
@@ -94,12 +89,6 @@ function weights.write(writer, model)
     writer:attribute("/optimizer/vars", "name", model.optimizer.name)
     for i, v in ipairs(model.optimizer.variables) do writer:dataset(("/optimizer/vars/%d"):format(i - 1), v.value) end
   end
-end
-
-local function shape_key(shape)
-  local parts = {}
-  for i, n in ipairs(shape) do parts[i] = tostring(n) end
-  return "(" .. table.concat(parts, ", ") .. (#parts == 1 and ",)" or ")")
 end
 
 --- The option `manifest` of the writer: the optimizer's class, and the paths of the weights it was built for, which are not
@@ -168,8 +157,8 @@ function weights.read(file, model, options)
       problems[#problems + 1] = ("missing: %s (%s, shape %s)"):format(path, what, core.shape_text(v))
     elseif d.problem then
       problems[#problems + 1] = d.problem
-    elseif shape_key(d.shape) ~= shape_key(v.shape) then
-      problems[#problems + 1] = ("shape: %s is %s in the file, %s in the model (%s)"):format(path, shape_key(d.shape),
+    elseif model_graph.shape_text(d.shape) ~= model_graph.shape_text(v.shape) then
+      problems[#problems + 1] = ("shape: %s is %s in the file, %s in the model (%s)"):format(path, model_graph.shape_text(d.shape),
         core.shape_text(v), what)
     else
       assignments[#assignments + 1] = {v, path}
@@ -207,7 +196,7 @@ function weights.read(file, model, options)
   for _, path in ipairs(extra) do
     local shape = stored[path].shape
     problems[#problems + 1] = ("unused: %s%s has no place in the model"):format(path,
-      shape and " (shape " .. shape_key(shape) .. ")" or "")
+      shape and " (shape " .. model_graph.shape_text(shape) .. ")" or "")
   end
   if #problems > 0 then
     local text = weights.misfit(options.path, model, problems)

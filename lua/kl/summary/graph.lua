@@ -12,7 +12,8 @@ local function shapes_of(structure)
   return shapes
 end
 
---- What a layer was made with, as texts by name: what is a number, a string, true or false.
+--- What a layer was made with, as texts by name: what is a number, a string, true or false; of a layer that has no config (it
+--- holds a Lua function) nothing.
 local function attributes_of(layer)
   local keys, values = {"keras_class"}, {class.of(layer).__name}
   local ok, config = pcall(function() return layer:get_config() end)

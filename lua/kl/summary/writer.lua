@@ -144,14 +144,22 @@ local function bytes_of(what, t)
   return ops.cast(ops.floor(ops.clip(t * 255.5, 0, 255)), "uint8")
 end
 
+--- A figure as one image; everything else as it is.
+local function picture_of(data)
+  local Figure = package.loaded["kl.plot.figure"] -- nobody has a figure before it is loaded
+  if not (Figure and class.is(data, Figure)) then return data end
+  return ops.expand_dims(core.io.decode_image(data:render("png"), {channels = 3, name = "the figure"}), 1)
+end
+
 --- Images, as PNG.
----@param data kl.Tensor # (n, height, width, channels): 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; uint8, or floats from 0 to 1
+---@param data kl.Tensor|kl.plot.Figure # (n, height, width, channels): 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA; uint8, or floats
+--- from 0 to 1; or a figure, as it is drawn
 ---@param options table # step, max_outputs = 3 (how many of the n are kept), description, wall_time
 function Writer:image(name, data, options)
   local events, o, step = begin(self, "image", name, image_params, options)
   local what = ("image '%s': the data"):format(name)
   args.check(("image '%s': 'max_outputs'"):format(name), o.max_outputs, "integer", 0)
-  local t = tensor_of(what, data)
+  local t = tensor_of(what, picture_of(data))
   if t.ndim ~= 4 or t.shape[4] < 1 or t.shape[4] > 4 or t.shape[2] < 1 or t.shape[3] < 1 then
     errors.fail("%s must be of shape (n, height, width, channels), with 1 to 4 channels, got %s", what, core.shape_text(t))
   end

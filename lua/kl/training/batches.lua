@@ -24,7 +24,7 @@ local batches = {}
 
 local NAMES = {"x", "y", "sample_weight"}
 local X = {expected = "a tensor, a list or a table of tensors by name, or a data set"}
-local OTHERS = {nothing = true, expected = X.expected} -- some outputs may have no targets
+local OTHERS = {nothing = true, expected = "a tensor, or a list or a table of tensors by name"} -- some outputs may have no targets
 -- What gives batches may give a number too: one weight of all samples, say.
 local BATCHES = {number = true, nothing = true, names = NAMES, expected = "a tensor, or a list or table of tensors"}
 

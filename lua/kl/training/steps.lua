@@ -19,7 +19,10 @@ function methods:train_step(data)
   local loss = self:compute_loss{x = x, y = y, y_pred = y_pred, sample_weight = sample_weight, training = true}
   local weights = self.trainable_weights
   if #weights > 0 then
-    if not self.optimizer then errors.fail("model '%s' has no optimizer: give compile one", self.name) end
+    if type(self.optimizer) ~= "table" then
+      errors.fail("model '%s' has no optimizer%s: give compile one", self.name,
+        self.optimizer and ", but " .. errors.show(self.optimizer) or "")
+    end
     local gradients = tape:gradient(loss, weights)
     self.optimizer:apply_gradients(gradients, weights)
   end

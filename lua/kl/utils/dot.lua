@@ -7,6 +7,7 @@ local core = require "kl.core"
 local args = require "kl.args"
 local class = require "kl.class"
 local errors = require "kl.errors"
+local one_table = require "kl.one_table"
 local model_graph = require "kl.utils.model_graph"
 
 local dot = {}
@@ -209,7 +210,7 @@ end
 --- rankdir "TB" ("LR", "BT", "RL"), dpi 200, splines "ortho" ("spline", "line", "polyline", "curved")
 ---@return string
 function dot.model_to_dot(given, options)
-  local o = args.read("model_to_dot", params, args.joined("model_to_dot", given, options))
+  local o = args.read("model_to_dot", params, one_table("model_to_dot", given, options))
   check("model_to_dot", o)
   return text_of(o)
 end
@@ -224,7 +225,7 @@ local formats = {png = "png", svg = "svg", pdf = "pdf", dot = "dot", gv = "dot",
 ---@param given table|kl.Model
 ---@param options? table
 function dot.plot_model(given, options)
-  local o = args.read("plot_model", plot_params, args.joined("plot_model", given, options))
+  local o = args.read("plot_model", plot_params, one_table("plot_model", given, options))
   check("plot_model", o)
   args.check("plot_model: 'to_file'", o.to_file, "string")
   local ending = o.to_file:match("%.([^./]+)$")

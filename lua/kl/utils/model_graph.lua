@@ -18,10 +18,10 @@ local model_graph = {}
 ---@field inputs? any          # the same
 ---@field from {row: kl.ModelRow, node: integer, index: integer, into: integer}[] # what its calls in the graph take, in order
 
---- What Keras calls the class of a layer: a functional model is a Functional.
-function model_graph.class_name(layer)
-  local cls = class.of(layer)
-  return cls == require "kl.model" and layer._graph and "Functional" or cls.__name
+--- What Keras calls the class of an object: a functional model is a Functional.
+function model_graph.class_name(object)
+  local cls = class.of(object)
+  return cls == require "kl.model" and object._graph and "Functional" or cls.__name
 end
 
 --- add -> Add, get_item -> GetItem.

@@ -1,6 +1,6 @@
 """Makes tests/golden/h5/: one small HDF5 file per rule of the reader.  usage: python h5_cases.py OUT
 
-Needs h5py (made with h5py 3.16.0, HDF5 2.0.0).  accept_* must be read, refuse_* must not: tests/io/h5_spec.lua has the
+Needs h5py (made with h5py 3.16.0, HDF5 2.0.0).  accept_* must be read, refuse_* must not: tests/io/h5_read_spec.lua has the
 messages.  Every file is below 10 KB.
 """
 import os

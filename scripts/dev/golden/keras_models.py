@@ -4,7 +4,7 @@ usage: KERAS_BACKEND=jax python keras_models.py OUT [--all]
 
 Each model becomes NAME.keras and NAME.json: {"keras": version, "inputs": ..., "outputs": ...}, both nested like the
 model's own.  A compiled model has taken three steps first.  Without --all only the kept ones are made, of which
-tests/saving/keras_models_spec.lua loads every one; --all adds those that are for checking by hand, each also as
+tests/saving/golden_spec.lua loads every one; --all adds those that are for checking by hand, each also as
 NAME.weights.h5.
 """
 import json

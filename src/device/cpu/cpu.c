@@ -141,6 +141,7 @@ const kl_device *kl_device_default(void) {
       .execute_fused = kl_tiles_run_fused,
       .enter = kl_pool_set_float,
       .leave = kl_pool_restore_float,
+      .set_alone = kl_pool_set_alone,
       .synchronize = synchronize,
   };
   return &cpu;

@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -43,6 +42,8 @@ static struct {
   atomic_int sleepers;
   atomic_bool quit;
 } pool;
+
+static _Thread_local bool is_alone;
 
 unsigned kl_pool_set_float(void) {
 #if defined(__x86_64__)
@@ -200,7 +201,16 @@ static int default_threads(void) {
   return n < 1 ? 1 : n > MAX_THREADS ? MAX_THREADS : n;
 }
 
+bool kl_pool_set_alone(bool alone) {
+  bool before = is_alone;
+  is_alone = alone;
+  return before;
+}
+
 int kl_pool_threads(void) {
+  if (KL_UNLIKELY(is_alone)) {
+    return 1;
+  }
   if (pool.threads == 0) {
     pool.threads = default_threads();
   }
@@ -225,7 +235,7 @@ void kl_pool_run(int64_t blocks, kl_block f, void *context) {
       start_workers();
     }
   }
-  if (blocks <= 1 || pool.started == 0) {
+  if (blocks <= 1 || is_alone || pool.started == 0) {
     for (int64_t b = 0; b < blocks; b++) {
       f(context, b);
     }

@@ -9,6 +9,7 @@
 #ifndef KL_DEVICE_CPU_POOL_H
 #define KL_DEVICE_CPU_POOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -18,10 +19,15 @@ typedef void (*kl_block)(void *context, int64_t block);
 /* Runs all blocks and returns when they are done.  Not reentrant: a block must not call it. */
 void kl_pool_run(int64_t blocks, kl_block f, void *context);
 
+/* How many threads a region that this thread asks for has. */
 int kl_pool_threads(void);
 
 /* n >= 1, including the caller; KL_EVALUE if n is out of range. */
 kl_status kl_pool_set_threads(int n);
+
+/* While it is set, regions that this thread asks for are run by it alone: it may then ask for one while another
+ * thread's is running.  Returns what it was before. */
+bool kl_pool_set_alone(bool alone);
 
 /* Sets flush-to-zero and denormals-are-zero for this thread and returns the previous state for kl_pool_restore_float.
  */

@@ -1,4 +1,4 @@
--- Tests of lua/kl/ops/activation.lua; see tests/ops/composites_spec.lua.
+-- Tests of lua/kl/ops/activation.lua; see tests/ops/composites_spec.lua.  Keras's values are in tests/activations_spec.lua.
 local kl = require "kl"
 local nd = require "nd"
 local gen = require "gen"
@@ -6,24 +6,6 @@ local compare = require "compare"
 local gradients = require "gradients"
 local raises = require "raises"
 local assert = require "luassert"
-
-local points = {-3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0}
-
--- What Keras 3.16 printed at these points (keras-semantics 7), to 6 digits.
-local keras = {
-  leaky_relu = {-.6, -.2, -.1, 0, .5, 1, 3},
-  elu = {-.950213, -.632121, -.393469, 0, .5, 1, 3},
-  selu = {-1.670569, -1.111331, -.691758, 0, .52535, 1.050701, 3.152103},
-  softsign = {-.75, -.5, -.333333, 0, .333333, .5, .75},
-  silu = {-.142278, -.268941, -.18877, 0, .31123, .731059, 2.857722},
-  gelu = {-.00405, -.158655, -.154269, 0, .345731, .841345, 2.99595},
-  hard_sigmoid = {0, .333333, .416667, .5, .583333, .666667, 1},
-  hard_silu = {0, -.333333, -.208333, 0, .291667, .666667, 3},
-  mish = {-.145647, -.303401, -.220744, 0, .375245, .865098, 2.986535},
-  squareplus = {.302776, .618034, .780776, 1, 1.280776, 1.618034, 3.302776},
-  sparse_plus = {0, 0, .0625, .25, .5625, 1, 3},
-  sparse_sigmoid = {0, 0, .25, .5, .75, 1, 1},
-}
 
 local function clip(x, low, high) return math.min(math.max(x, low), high) end
 local function sigmoid(x) return 1 / (1 + math.exp(-x)) end
@@ -57,7 +39,7 @@ local function check(name, formula, kinks, ...)
   assert.same({}, f(kl.tensor(0.5)).shape)
 end
 
---- Tests of one function: Keras's values, the formula with default and other parameters (a list of argument lists).
+--- Tests of one function: the formula with default and other parameters (a list of argument lists).
 local function tests_of(name, formula, kinks, parameters)
   local tests = {
     ["is its formula, with its slopes"] = function()
@@ -74,14 +56,6 @@ local function tests_of(name, formula, kinks, parameters)
       raises(function() kl[name](1.0, 1, 1, 1) end, "kl%." .. name .. " takes ")
     end,
   }
-  if keras[name] then
-    tests["gives Keras's values"] = function()
-      local got = kl[name](kl.tensor(points)):totable()
-      for i, v in ipairs(keras[name]) do
-        assert(math.abs(got[i] - v) <= 1e-6, ("%s(%g) is %g, Keras has %g"):format(name, points[i], got[i], v))
-      end
-    end
-  end
   return tests
 end
 
@@ -158,17 +132,5 @@ local tests = {
     ["is exp"] = function() assert.equal(kl.exp, kl.exponential) end,
   },
 }
-
--- The rest of Keras's table is of primitives.
-tests.exponential["has neighbours among the primitives with Keras's values"] = function()
-  local rows = {
-    softplus = {.048587, .313262, .474077, .693147, .974077, 1.313262, 3.048587},
-    softmax = {.00188, .013894, .022908, .037769, .062271, .102667, .758611},
-  }
-  for name, values in pairs(rows) do
-    local got = kl[name](kl.tensor(points)):totable()
-    for i, v in ipairs(values) do assert(math.abs(got[i] - v) <= 1e-6, name .. " at " .. points[i]) end
-  end
-end
 
 return tests

@@ -65,6 +65,30 @@ tests.stack = {
   end,
 }
 
+tests.vstack = {
+  ["puts tensors one below the other, vectors as rows"] = function()
+    is({{1, 2}, {1, 2}}, kl.vstack{count(2), count(2)})
+    is({{1, 2}, {1, 2}, {3, 4}}, kl.vstack{{1, 2}, count(2, 2)})
+    raises(function() kl.vstack(count(2)) end, "kl.vstack: a list of tensors expected")
+  end,
+}
+
+tests.hstack = {
+  ["puts tensors beside each other"] = function()
+    is({1, 2, 1, 2, 3}, kl.hstack{count(2), count(3)})
+    is({{1, 2, 1, 2}, {3, 4, 3, 4}}, kl.hstack{count(2, 2), count(2, 2)})
+    is({1, 2}, kl.hstack{1, 2})
+    raises(function() kl.hstack(count(2)) end, "kl.hstack: a list of tensors expected")
+  end,
+}
+
+tests.ravel = {
+  ["gives a vector"] = function()
+    is({1, 2, 3, 4}, kl.ravel(count(2, 2)))
+    is({5}, kl.flatten(5))
+  end,
+}
+
 tests.split = {
   ["cuts into equal parts"] = function()
     local parts = kl.split(count(4, 3), 2)

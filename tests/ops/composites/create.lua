@@ -33,6 +33,8 @@ local function constants(make, name, value)
     end,
     ["refuses what is no shape"] = function()
       raises(function() make("x") end, "kl%." .. name .. ": a shape expected, got the string \"x\"")
+      raises(function() make({2}, "int32") end,
+        "kl%." .. name .. ": one table of options expected after the shape, got the string \"int32\"")
       raises(function() make{2, 1.5} end,
         "kl%." .. name .. ": axis 2 of the shape must be an integer >= 0, got float 1.5")
       raises(function() make{2, -1} end,

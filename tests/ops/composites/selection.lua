@@ -138,6 +138,21 @@ return {
       raises(function() return t[kl.tensor{1, 0}] end, "kl.take gathers by a tensor")
     end,
   },
+  confusion_matrix = {
+    ["counts labels in rows and predictions in columns"] = function()
+      assert.same({{1, 1}, {0, 2}}, kl.confusion_matrix({0, 0, 1, 1}, {0, 1, 1, 1}):totable())
+      assert.same({{0, 0, 0}, {0, 0, 2}, {0, 0, 1}}, kl.confusion_matrix({1, 2, 1}, kl.tensor{2.0, 2.0, 2.0}):totable())
+      assert.same({{1, 0, 0}, {0, 0, 0}, {0, 0, 0}}, kl.confusion_matrix({0}, {0}, {num_classes = 3}):totable())
+      assert.same({{0, 1.5}, {0, 2}}, kl.confusion_matrix({{0}, {1}}, {{1}, {1}}, {weights = {1.5, 2}, dtype = "float32"}):totable())
+      assert.same({{0}}, kl.confusion_matrix(kl.zeros{0}, kl.zeros{0}):totable())
+      assert.equal("int32", kl.confusion_matrix({0}, {1}).dtype)
+    end,
+    ["refuses classes that there are not, and lists of two lengths"] = function()
+      raises(function() kl.confusion_matrix({0, 3}, {0, 1}, 3) end, "index 3 .*is outside an axis of length 3")
+      raises(function() kl.confusion_matrix({0, 1}, {0}) end, "kl.confusion_matrix: 2 labels and 1 predictions")
+      raises(function() kl.confusion_matrix({0}, {0}, 0) end, "'num_classes'")
+    end,
+  },
   bincount = {
     ["counts, or sums weights, up to the largest or minlength"] = function()
       assert.same({0, 1, 2, 0, 0, 1}, kl.bincount({1, 2, 2, 5}):totable())

@@ -123,6 +123,69 @@ local tests = {
   },
 }
 
+local function near(expected, t)
+  assert(kl.allclose(t, expected, {rtol = 1e-6}), tostring(t))
+end
+
+tests.clip_by_norm = {
+  ["scales down what has a larger norm, over all axes or those given"] = function()
+    near({0.6, 0.8}, kl.clip_by_norm({3.0, 4.0}, 1.0))
+    near({3.0, 4.0}, kl.clip_by_norm({3.0, 4.0}, 10))
+    near({{3.0, 4.0}, {3.0, 4.0}}, kl.clip_by_norm({{3.0, 4.0}, {6.0, 8.0}}, 5, {axis = 2}))
+    near({0, 0}, kl.clip_by_norm({0.0, 0.0}, 1))
+    assert.equal("float64", kl.clip_by_norm(kl.tensor({3.0}, "float64"), 1).dtype)
+  end,
+  ["has gradients, at zeros too"] = function()
+    gradients.check(function(xs) return {kl.clip_by_norm(xs[1], 2, 1)} end, {kl.tensor({{3.0, 0.3}, {-4.0, 0.4}}, "float64")})
+    local x = kl.Variable{0.0, 0.0}
+    local tape <close> = kl.GradientTape()
+    assert.same({1, 1}, tape:gradient(kl.clip_by_norm(x, 1), x):totable())
+  end,
+}
+
+tests.global_norm = {
+  ["is the norm of all elements together, without gradients that there are not"] = function()
+    assert.equal(13, kl.global_norm({kl.tensor{3.0, 4.0}, false, kl.tensor{{12.0}}}):item())
+    raises(function() kl.global_norm{false} end, "kl.global_norm: a list with at least one tensor expected")
+    raises(function() kl.global_norm(kl.ones{2}) end, "kl.global_norm: a list of tensors expected, got a float32 tensor")
+  end,
+}
+
+tests.clip_by_global_norm = {
+  ["scales all by one factor and tells the norm before"] = function()
+    local clipped, norm = kl.clip_by_global_norm({kl.tensor{3.0, 4.0}, false, kl.tensor{12.0}}, 6.5)
+    assert.equal(3, #clipped)
+    near({1.5, 2.0}, clipped[1])
+    assert.is_false(clipped[2])
+    near({6.0}, clipped[3])
+    assert.equal(13, norm:item())
+    near({3.0, 4.0}, kl.clip_by_global_norm({kl.tensor{3.0, 4.0}}, 100)[1])
+    near({1.5, 2.0}, kl.clip_by_global_norm({kl.tensor{3.0, 4.0}}, 5, {use_norm = 10})[1])
+  end,
+}
+
+tests.count_nonzero = {
+  ["counts what is not 0 over the axes"] = function()
+    local x = kl.tensor{{0.0, 1.0, -2.0}, {0.0, 0.0, 0 / 0}}
+    assert.equal(3, kl.count_nonzero(x):item())
+    assert.same({0, 1, 2}, kl.count_nonzero(x, 1):totable())
+    assert.same({{2}, {1}}, kl.count_nonzero(x, {axis = 2, keepdims = true}):totable())
+    assert.equal("int32", kl.count_nonzero{true, false}.dtype)
+  end,
+}
+
+tests.average = {
+  ["weighs the elements, or the places of an axis"] = function()
+    local x = kl.tensor{{1.0, 2.0}, {3.0, 4.0}}
+    near(2.5, kl.average(x))
+    near({2, 3}, kl.average(x, 1))
+    near(3, kl.average(x, {weights = x}))
+    near({2.5, 3.5}, kl.average(x, 1, {1, 3}))
+    near({1.75, 3.75}, kl.average(x, -1, kl.tensor{1.0, 3.0}))
+    raises(function() kl.average(x, nil, {1, 3}) end, "weights of shape %(2,%) for x of shape %(2, 2%)")
+  end,
+}
+
 --- A check of the checker: the reference arrays' own reduce.
 assert(nd.from{{1, 2}, {3, 4}}:reduce(mean, 1)[2] == 3)
 

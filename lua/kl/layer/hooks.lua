@@ -61,6 +61,7 @@ local function watched(layer, hooks, t, index)
   return twin
 end
 
+--- Gives the class its hooks.
 return function(Layer)
   --- Calls f(layer, inputs, outputs) after each call of the layer on data, with the structures of tensors that `call` got and
   --- gave; what f returns is ignored.  In a recorded step (kl.jit, fit) reading a value there cuts the step, as anywhere else.

@@ -1,0 +1,17 @@
+/* What replay.c captures of a step, for prefetch.c. */
+#ifndef KL_BIND_REPLAY_H
+#define KL_BIND_REPLAY_H
+
+#include "bind/bind.h"
+#include "graph/apart.h"
+#include "graph/replay.h"
+
+typedef struct kl_bind_replay {
+  kl_replay *replay;
+  kl_apart *apart; /* NULL: only the thread that captured it may run it */
+  bool wants_apart;
+} kl_bind_replay;
+
+const kl_bind_replay *kl_bind_check_replay(lua_State *L, int index);
+
+#endif
