@@ -142,3 +142,29 @@ describe("kl run", function()
     assert.equal("2.0\n", training.run_script("print((require 'kl'.ones{2} + 1)[1]:item())"))
   end)
 end)
+
+describe("the state of all random numbers", function()
+  local random = require "kl.random"
+
+  it("makes generators go on, old ones and those made later, whatever the seed was", function()
+    local function old() return {kl.random.SeedGenerator{}, kl.random.SeedGenerator{5}, kl.random.SeedGenerator{5}} end
+    local function draws(generators)
+      local list = {kl.random.uniform{2}:totable()}
+      for i, g in ipairs(generators) do list[i + 1] = kl.random.uniform({2}, {seed = g}):totable() end
+      list[#list + 1] = kl.random.uniform({2}, {seed = kl.random.SeedGenerator{}}):totable()
+      return list
+    end
+    kl.set_seed(3)
+    local generators = old()
+    kl.random.uniform({3}, {seed = generators[2]})
+    kl.random.uniform{4}
+    kl.random.SeedGenerator{} -- while it trained, say
+    local state = kl.json.decode(kl.json.encode(random.get_state()))
+    local expected = draws(generators)
+    kl.set_seed(4)
+    local anew = old()
+    random.set_state(state)
+    assert.equal(3, random.get_seed())
+    assert.same(expected, draws(anew))
+  end)
+end)

@@ -33,6 +33,14 @@ function names.reset() counters = {} end
 --- kl.set_seed
 function names.reset_keys() key_counters = {} end
 
+--- How many random keys each base has given out, for saving; `raise_keys` goes on from there, or from where it stands if that is
+--- further.
+---@return table<string, integer>
+function names.key_counts() return key_counters end
+function names.raise_keys(counts)
+  for base, n in pairs(counts) do key_counters[base] = math.max(n, key_counters[base] or 0) end
+end
+
 -- A Lua function has no name.  These are options of kl that one may be written for, and say nothing about it.
 local says_nothing = {fn = true, loss = true, metrics = true, weighted_metrics = true}
 

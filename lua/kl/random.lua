@@ -13,7 +13,8 @@ local random = {}
 
 local seed             -- the run's seed; drawn when first needed if the script sets none
 local uses = {}        -- path -> generators made on it since the last set_seed
-local generators = setmetatable({}, {__mode = "k"})
+local generators = setmetatable({}, {__mode = "k"}) -- those that live, and the how-manieth each was
+local made = 0
 
 --- A seed from the system, told to the user so that the run can be repeated.
 local function draw_seed()
@@ -53,9 +54,13 @@ function random.new_generator(path, own_seed)
   if not own_seed then uses[path] = n + 1 end
   local g = setmetatable({path = path, n = n, own_seed = own_seed}, Generator)
   g:_rekey()
-  generators[g] = true
+  made = made + 1
+  generators[g] = made
   return g
 end
+
+--- True for a generator.
+function random.is_generator(value) return getmetatable(value) == Generator end
 
 function Generator:_rekey()
   local key = core.generator_key(self.own_seed or random.get_seed(), self.path, self.n)
@@ -69,6 +74,43 @@ function Generator:next(count) return self._core:next(count) end
 function Generator:state() return {self._core:state()} end
 function Generator:set_state(state) self._core:set_state(state[1], state[2]) end
 
+-- The living generators by what a process that runs the same script calls them too: path, number on it and own seed; where that
+-- is not one only, counted from the newest.
+local function by_identity()
+  local list, counts, result = {}, {}, {}
+  for g in pairs(generators) do
+    if g._core:state() then list[#list + 1] = g end -- a weak key may outlive what it refers to for one cycle of the collector
+  end
+  table.sort(list, function(a, b) return generators[a] > generators[b] end)
+  for _, g in ipairs(list) do
+    local base = ("%s %d %s"):format(g.path, g.n, g.own_seed or "-")
+    counts[base] = (counts[base] or 0) + 1
+    result[("%s %d"):format(base, counts[base])] = g
+  end
+  return result
+end
+
+--- All that later draws depend on, as plain values: the seed, how often each path was used, and where every generator stands.
+---@return table
+function random.get_state()
+  local state = {seed = random.get_seed(), uses = {}, keys = {}, generators = {}}
+  for path, n in pairs(uses) do state.uses[path] = n end
+  for base, n in pairs(names.key_counts()) do state.keys[base] = n end
+  for identity, g in pairs(by_identity()) do state.generators[identity] = g:state() end
+  return state
+end
+
+--- Goes on from such a state: the generators that were there then draw what they would have drawn.
+function random.set_state(state)
+  seed = state.seed
+  for path, n in pairs(state.uses) do uses[path] = math.max(n, uses[path] or 0) end
+  names.raise_keys(state.keys)
+  for identity, g in pairs(by_identity()) do
+    local at = state.generators[identity]
+    if at then g:set_state(at) end
+  end
+end
+
 local generator_params = args.params{{"seed"}}
 
 --- kl.random.SeedGenerator{seed}: an own stream of random numbers, to be given as `seed` to layers and functions.
@@ -79,6 +121,9 @@ function random.SeedGenerator(options)
 end
 
 local global
+
+--- True if numbers were drawn without a generator of their own (kl.random.* without `seed`).
+function random.global_was_used() return global ~= nil and global:state()[2] > 0 end
 
 --- What `seed` means in a function: nil is the global generator, an integer a fresh stream, a generator itself.
 function random.resolve(given, path)

@@ -53,11 +53,11 @@ static int next_key(lua_State *L) {
   return status == KL_OK ? 1 : kl_bind_raise(L);
 }
 
-/* g:state() -> key, counter; g:set_state(key, counter) */
+/* g:state() -> key, counter, or nothing once it was collected; g:set_state(key, counter) */
 static int get_state(lua_State *L) {
   kl_generator *g = check_generator(L);
   if (g == NULL) {
-    return kl_bind_error(L, "this generator was collected");
+    return 0;
   }
   lua_pushinteger(L, (lua_Integer)g->key);
   lua_pushinteger(L, (lua_Integer)g->counter);

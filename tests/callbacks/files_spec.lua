@@ -1,6 +1,5 @@
--- What callbacks write: names of checkpoints, when they are due, CSV files, backups.
+-- What callbacks write: names of checkpoints, when they are due, CSV files.  Backups: resume_spec.lua.
 local kl = require "kl"
-local compare = require "compare"
 local raises = require "raises"
 local training = require "training"
 local callbacks = kl.callbacks
@@ -145,57 +144,6 @@ describe("CSVLogger", function()
     second:set_state(state)
     model:fit{x, y, epochs = 4, initial_epoch = 2, verbose = 0, callbacks = {second}}
     assert.equal(straight, read(folder .. "/b.csv"))
-  end)
-end)
-
-describe("BackupAndRestore", function()
-  local function model_of() return training.line(0, {optimizer = kl.optimizers.Adam{learning_rate = 0.1}}) end
-  local function fit(model, options, more)
-    local list = {callbacks.BackupAndRestore(options), more}
-    return model:fit{x, y, epochs = 6, batch_size = 3, verbose = 0, callbacks = list}
-  end
-  local stop = {on_epoch_begin = function(_, epoch) if epoch == 4 then error("power") end end}
-
-  it("goes on so that the end is that of a run without a break, bit for bit, in the same order of samples", function()
-    kl.set_seed(9)
-    local straight = model_of()
-    straight:fit{x, y, epochs = 6, batch_size = 3, verbose = 0}
-    for _, double in ipairs{false, true} do
-      kl.set_seed(9)
-      local first = model_of()
-      assert.is_false(pcall(fit, first, {folder .. "/b", double_checkpoint = double}, stop))
-      kl.set_seed(9)
-      local second = model_of()
-      assert.same({4, 5, 6}, fit(second, {folder .. "/b", double_checkpoint = double}).epoch)
-      compare.bits(second.weights[1].value, straight.weights[1].value, "weight")
-      assert.same({}, names_in(folder))
-    end
-  end)
-
-  it("keeps its files where asked to, and after an interruption", function()
-    fit(model_of(), {folder .. "/b", delete_checkpoint = false})
-    assert.same({"latest.weights.h5", "training_metadata.json"}, names_in(folder .. "/b"))
-    local callback = callbacks.BackupAndRestore{folder .. "/b"}
-    callback:on_train_end({}, "interrupted")
-    assert.equal(2, #names_in(folder .. "/b"))
-    callback:on_train_end({}, "stopped")
-    assert.same({}, names_in(folder .. "/b"))
-  end)
-
-  it("with two backups goes on from the older where the newer is damaged", function()
-    assert.is_false(pcall(fit, model_of(), {folder .. "/b", double_checkpoint = true}, stop))
-    local path = folder .. "/b/latest.weights.h5"
-    kl.core.io.write_file(path, read(path):sub(1, 500))
-    assert.same({3, 4, 5, 6}, fit(model_of(), {folder .. "/b", double_checkpoint = true}).epoch)
-  end)
-
-  it("tells which metadata are those of the weights when only one of both was written", function()
-    assert.is_false(pcall(fit, model_of(), {folder .. "/b"}, stop))
-    local path = folder .. "/b/training_metadata.json"
-    local now = kl.json.decode(read(path))
-    now.previous = nil
-    kl.core.io.write_file(path, kl.json.encode{epoch = 9, batch = 0, iterations = 999, previous = now})
-    assert.same({4, 5, 6}, fit(model_of(), {folder .. "/b"}).epoch)
   end)
 end)
 

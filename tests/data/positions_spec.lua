@@ -180,6 +180,28 @@ describe("a saved position", function()
     end)
   end
 
+  it("takes the order over, that of later passes too, where the seed was another", function()
+    for _, options in ipairs{{}, {reshuffle_each_iteration = false}} do
+      kl.set_seed(1)
+      local ds = Dataset.range(10):shuffle(10, options)
+      local pass = ds:iterator()
+      pass:next()
+      kl.set_seed(2)
+      local anew = Dataset.range(10):shuffle(10, options)
+      local restored = anew:iterator()
+      restored:restore(pass:state())
+      assert.same(rest_of(pass), rest_of(restored))
+      kl.set_seed(1)
+      ds = Dataset.range(10):shuffle(10, options)
+      rest_of(ds:iterator())
+      local later = rest_of(ds:iterator())
+      kl.set_seed(2)
+      anew = Dataset.range(10):shuffle(10, options)
+      anew:iterator():restore(pass:state())
+      assert.same(later, rest_of(anew:iterator()))
+    end
+  end)
+
   it("reads no element that was given before", function()
     local read = {}
     local function make_ds()

@@ -109,6 +109,21 @@ function events.curve(folder, tag)
   return curve
 end
 
+--- The same as readers show it: a file's start drops the points of files before it from that step on; of two at a step the later one
+--- counts.  step -> value.
+function events.shown(folder, tag)
+  local shown = {}
+  for _, path in ipairs(events.files(folder)) do
+    for _, e in ipairs(events.read_file(path)) do
+      for step in pairs(e.start and shown or {}) do
+        if step >= e.step then shown[step] = nil end
+      end
+      if e.tag == tag then shown[e.step] = e.tensor.number end
+    end
+  end
+  return shown
+end
+
 function events.steps(folder, tag)
   local steps = {}
   for i, point in ipairs(events.curve(folder, tag)) do steps[i] = point[1] end

@@ -10,6 +10,10 @@ local message = require "kl.callbacks.message"
 --- called instead: what a callback holds open is to be flushed and closed in both.  on_bad_loss(info) is called for a training
 --- step whose loss is not finite, with {value, message, data, epoch, step, undone}: unless one returns "stop", which ends
 --- training as stop_training would, fit raises info.message.
+---
+--- A run that BackupAndRestore takes up calls set_state with what get_state gave when the backup was made, before on_train_begin
+--- (where self:resumes() is true: nothing is to begin anew); in the middle of an epoch also after on_epoch_begin, which is called
+--- once more for it.  Name the fields that count in state_fields, or define both methods; a table of hooks may have them too.
 ---@class kl.callbacks.Callback: kl.Object
 ---@field model kl.Model
 ---@field params table # verbose, epochs, steps
@@ -47,7 +51,8 @@ local function copy(value)
   return result
 end
 
---- What the callback has found out so far, as plain values and tensors: training goes on from it exactly.
+--- What the callback has found out so far, as numbers, strings, booleans, tensors, and lists and tables (with string keys) of these:
+--- training goes on from it exactly.
 ---@return table
 function Callback:get_state()
   local state = {}

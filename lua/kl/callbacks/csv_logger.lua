@@ -71,6 +71,9 @@ end
 --- Reads what an earlier run has left: its header, without an unfinished last row.  Nothing, if there is nothing.
 function CSVLogger:_take_over(size)
   local text = core.io.read_file(self.filename)
+  if size and #text < size then
+    core.warn(("CSVLogger: %s: rows are missing at its end, of the run that is taken up"):format(self.filename))
+  end
   if size then text = text:sub(1, size) end
   if text == "" then return end
   local header = split(self, text:match("^[^\n]*"))

@@ -37,6 +37,11 @@ function Plain:init(object)
   self.adds_logs = object.adds_logs
 end
 
+function Plain:get_state() return self.object.get_state and self.object:get_state() end
+function Plain:set_state(state)
+  if self.object.set_state then self.object:set_state(state) end
+end
+
 function Plain:set_model(model) self.object.model = model end
 function Plain:set_params(params) self.object.params = params end
 
@@ -66,13 +71,15 @@ local function new(model, given, params)
   end
   if params.verbose ~= 0 then all[#all + 1] = ProgbarLogger{} end
   local public = {verbose = params.verbose, epochs = params.epochs, steps = params.steps}
+  local keepers = {} -- those that save where the run stands
   for i, callback in ipairs(all) do
+    if callback._back_up then keepers[#keepers + 1] = i end
     callback:set_params(public)
     callback:set_model(model)
     rawset(callback, "_validates", params.validates or false)
     rawset(callback, "_position", i)
   end
-  return setmetatable({all = all, users = #given, model = model, validates = params.validates, history = history}, List)
+  return setmetatable({all = all, users = #given, model = model, validates = params.validates, keepers = keepers, history = history}, List)
 end
 
 --- "on_epoch_end of callback 2, a CSVLogger", or nil while no hook runs.
@@ -129,6 +136,53 @@ function List:call(hook, ...)
   for i, callback in ipairs(self.all) do
     self.at = i
     callback[hook](callback, ...)
+  end
+  self.hook = nil
+end
+
+--- f(callback, name) for each: its class, and the how-manieth of it it is.
+local function each_named(self, f)
+  local counts = {}
+  for _, callback in ipairs(self.all) do
+    local name = getmetatable(callback).__name
+    counts[name] = (counts[name] or 0) + 1
+    f(callback, ("%s %d"):format(name, counts[name]))
+  end
+end
+
+--- What all callbacks have found out so far, by class and number.
+---@return table<string, table>
+function List:get_state()
+  local states = {}
+  each_named(self, function(callback, name) states[name] = callback:get_state() end)
+  return states
+end
+
+--- Gives every callback the state of the one of its class and number.
+function List:set_state(states)
+  each_named(self, function(callback, name)
+    if states[name] ~= nil then callback:set_state(states[name]) end
+  end)
+end
+
+--- Before anything else: callbacks that have kept an earlier run take it up.
+---@param run kl.RunState
+function List:take_up(run)
+  self.hook = "the begin"
+  for _, i in ipairs(self.keepers) do
+    self.at = i
+    self.all[i]:_take_up(run)
+  end
+  self.hook = nil
+end
+
+--- After everything that belongs to a step or to an epoch: they save it now, if it is time.
+---@param run kl.RunState
+function List:keep(run)
+  self.hook = "a backup"
+  for _, i in ipairs(self.keepers) do
+    self.at = i
+    self.all[i]:_back_up(run)
   end
   self.hook = nil
 end

@@ -11,7 +11,7 @@ local Every = require "kl.callbacks.every"
 ---@field best number|nil # of the values saved so far
 ---@field schedule kl.callbacks.Every
 local ModelCheckpoint = require "kl.callbacks.callback":extend("ModelCheckpoint")
-ModelCheckpoint.state_fields = {"best", "schedule"}
+ModelCheckpoint.state_fields = {"best", "schedule", "_batch"}
 ModelCheckpoint.takes_scalars = true -- values are read only for a step that saves
 
 local params = args.params{"filepath", {"monitor", "val_loss"}, {"verbose", 0}, {"save_best_only", false},

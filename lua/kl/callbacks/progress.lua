@@ -9,6 +9,7 @@ local INTERVAL = 0.05     -- seconds between two drawings
 ---@class kl.callbacks.ProgbarLogger: kl.callbacks.Callback
 local Progress = require "kl.callbacks.callback":extend("ProgbarLogger")
 Progress.takes_scalars = true
+Progress.state_fields = {"seen", "counted"}
 
 local function duration(seconds)
   seconds = math.floor(seconds + 0.5)
@@ -33,15 +34,17 @@ local function values_text(numbers, names)
 end
 
 function Progress:_begin(total)
-  self.total, self.seen = total or self.counted, 0
+  self.total, self.seen, self.before = total or self.counted, 0, 0
   self.open = false -- whether the cursor stands behind a bar
   self.start = core.clock()
   self.drawn, self.first_step = 0, nil
 end
 
+--- Of those that this process has done.
 function Progress:_step_seconds()
-  if self.seen > 1 and self.first_step then return (core.clock() - self.first_step) / (self.seen - 1) end
-  return (core.clock() - self.start) / math.max(1, self.seen)
+  local done = self.seen - self.before
+  if done > 1 and self.first_step then return (core.clock() - self.first_step) / (done - 1) end
+  return (core.clock() - self.start) / math.max(1, done)
 end
 
 --- The names in the order shown: sorted, those of validation behind.
@@ -94,6 +97,11 @@ function Progress:_finish(numbers)
   if self.seen == 0 then return end
   if not self.total then self.total, self.counted = self.seen, self.seen end -- the next epoch knows
   if self.params.verbose == 1 then self:_draw(numbers, true) else self:_line(numbers) end
+end
+
+function Progress:set_state(state)
+  Progress.super.set_state(self, state)
+  self.before = self.seen
 end
 
 function Progress:on_train_begin() self.training = true end

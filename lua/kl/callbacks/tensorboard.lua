@@ -138,15 +138,16 @@ end
 
 function TensorBoard:on_train_begin()
   self.training, self._from = true, nil
-  self._fit_batches = 0
+  self._fit_batches = self:resumes() and self._kept.fit_batches or 0
   if self.schedule.unit == "minutes" then self.schedule:begin() end
   self._graph_due = self.write_graph and self._graph_of ~= self.model -- once: readers keep one graph of a run
 end
 
 function TensorBoard:on_epoch_begin(epoch)
   if not self._from then -- the first of this fit: everything that restores a model has done so
-    local model = self.model
-    local done = epoch > 1 and epoch - 1 or model._epochs_trained
+    local model, kept = self.model, self:resumes() and self._kept or nil
+    if kept then self._batches[model] = kept.batches end
+    local done = kept and epoch - 1 + kept.shift or epoch > 1 and epoch - 1 or model._epochs_trained
     self._from = {epoch = done, shift = done - (epoch - 1), batch = math.max(iterations_of(model) or 0, self._batches[model] or 0)}
     self._batches[model] = self._from.batch
     self.schedule:align(self._from.batch)
@@ -154,6 +155,16 @@ function TensorBoard:on_epoch_begin(epoch)
     self:_write_graph()
   end
   self._epoch_clock, self._epoch_batches = core.clock(), self._fit_batches
+end
+
+--- Where its curves stand: a run that takes it up goes on with them.
+function TensorBoard:get_state()
+  return {shift = self._from.shift, batches = self._batches[self.model], fit_batches = self._fit_batches}
+end
+
+function TensorBoard:set_state(state)
+  TensorBoard.super.set_state(self, state)
+  self._kept = state
 end
 
 function TensorBoard:_end_default()

@@ -139,6 +139,13 @@ local function collect(ds, owner, list, seen)
   return list
 end
 
+--- The generators of all stages that draw, in that order.
+function stage.generators(ds)
+  local list = {}
+  for i, entry in ipairs(collect(ds, nil, {}, {})) do list[i] = entry.stage.generator end
+  return list
+end
+
 --- True if passes over it may differ: a stage in it draws.
 function stage.draws(ds) return #collect(ds, nil, {}, {}) > 0 end
 
@@ -173,7 +180,7 @@ function stage.redraw(ds, drawn)
     local self, given = entry.stage, drawn[i]
     local into = entry.owner and entry.owner.keeps.keys or keys
     into[self] = given
-    if not self.repeats_order then self.generator:set_state{given.key, given.count + 1} end
+    self.generator:set_state{given.key, given.count + (self.repeats_order and 0 or 1)}
   end
   return stage.context(keys)
 end

@@ -82,11 +82,26 @@ function Metric:add_weight(given)
   local initializer = require "kl.initializers".get(o.initializer)
   local path = self.name:gsub("/", ">") .. "/" .. o.name -- "/" parts names
   local value = core.outside(initializer, o.shape, o.dtype or self.dtype, path)
+  local kept = rawget(self, "_kept") and table.remove(self._kept, 1)
+  if kept and kept.dtype == value.dtype and core.same_shape(kept, value) then value = kept end
   local v = variable.new(value, {name = o.name, path = path, trainable = false})
   table.insert(self._variables, v)
   return v
 end
 Metric.add_variable = Metric.add_weight
+
+--- Goes on from saved values of the variables.  Those that the first update will make take theirs then.
+---@param values kl.Tensor[]
+---@return boolean # false if they are not of this metric
+function Metric:_restore(values)
+  local variables = self.variables
+  for i, v in ipairs(variables) do
+    if not values[i] or not core.same_shape(values[i], v) then return false end
+  end
+  for i, v in ipairs(variables) do v:assign(values[i]) end
+  if #values > #variables then rawset(self, "_kept", table.move(values, #variables + 1, #values, 1, {})) end
+  return true
+end
 
 --- Takes a batch into account; subclasses define it.
 function Metric:update_state() errors.fail("metric '%s' defines no update_state", self.name) end
@@ -97,6 +112,7 @@ function Metric:result() errors.fail("metric '%s' defines no result", self.name)
 
 --- Forgets everything: every variable becomes 0, those of metrics in fields too.
 function Metric:reset_state()
+  rawset(self, "_kept", nil)
   for _, v in ipairs(self.variables) do v:assign(ops.zeros_like(v)) end
 end
 

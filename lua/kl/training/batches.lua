@@ -5,11 +5,16 @@
 -- batch, a list {x, y, sample_weight}, or nil at the end; and, for arrays, a function from a row of the batch to the sample.
 -- A source has one pass open at a time.  close() lets go of it, wherever it stands (threads, files, a generator's own
 -- `<close>`); `local pass <close> = source` does so when training stops, raises or has taken its steps.
+--
+-- position() is where its last pass stands, as plain values.  restore(position, inside) puts another source of the same data
+-- there: `inside` gives the function that goes on with that pass; without, the next pass is the one after it.  misfit(position)
+-- says why that cannot be done, if it cannot; generators() are the random ones that later passes draw from.
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
 local generators = require "kl.data.generators"
 local ops = require "kl.ops"
+local own_code = require "kl.own_code"
 local rows = require "kl.data.rows"
 local stage = require "kl.data.stage"
 local tree = require "kl.tree"
@@ -138,18 +143,22 @@ function batches.split(what, x, y, sample_weight, fraction)
     {x = part(x, cut + 1, n - cut), y = part(y, cut + 1, n - cut), sample_weight = part(sample_weight, cut + 1, n - cut)}
 end
 
-function ArraySource:open(epoch)
+--- `given`: so many batches of the pass were given before.
+function ArraySource:open(epoch, given)
   local new_order = self.shuffle and orders_of(self.generator, epoch)
   local whole = self.shuffle and self.shuffle ~= "batch" and new_order(self.n)
-  local step = 0
+  self.pass, self.given = epoch, given or 0
+  if new_order and not whole then
+    for _ = 1, self.given do new_order(self.batch_size) end
+  end
   return function()
-    if step == self.steps then
+    if self.given == self.steps then
       if whole then whole:free() end -- as long as the data: not left to the collector
       whole = false
       return nil
     end
-    step = step + 1
-    local first = (step - 1) * self.batch_size + 1
+    local first = self.given * self.batch_size + 1
+    self.given = self.given + 1
     local count = math.min(self.batch_size, self.n - first + 1)
     local order -- the samples of this batch, from 0
     if whole then
@@ -170,6 +179,21 @@ function ArraySource:open(epoch)
   end
 end
 
+function ArraySource.generators() return {} end -- the model's
+
+function ArraySource:position()
+  return {pass = self.pass, given = self.given, samples = self.n, batch_size = self.batch_size, shuffle = tostring(self.shuffle)}
+end
+
+local function describe_arrays(p) return ("%d samples in batches of %d, shuffle = %s"):format(p.samples, p.batch_size, p.shuffle) end
+
+function ArraySource:misfit(position)
+  local was, is = describe_arrays(position), describe_arrays(self:position())
+  return was ~= is and ("the data was %s, and is %s"):format(was, is) or nil
+end
+
+function ArraySource:restore(position, inside) return inside and self:open(position.pass, position.given) or nil end
+
 ---@class kl.DatasetSource
 local DatasetSource = {}
 DatasetSource.__index = DatasetSource
@@ -184,14 +208,19 @@ end
 function DatasetSource:close()
   local iterator = self.iterator
   self.iterator = nil
-  if iterator then iterator:close() end
+  if iterator then
+    self.ended = iterator:state() -- of the last pass
+    iterator:close()
+  end
 end
 DatasetSource.__close = DatasetSource.close
 
-function DatasetSource:open()
+--- `position`: of the pass, where it is not its beginning.
+function DatasetSource:open(_, position)
   self:close()
   local iterator = self.dataset:iterator()
   self.iterator = iterator
+  if position then iterator:restore(position) end
   return function()
     local element = iterator:next()
     if element == nil then return nil end
@@ -202,20 +231,48 @@ function DatasetSource:open()
   end
 end
 
+function DatasetSource:position() return self.iterator and self.iterator:state() or self.ended end
+
+function DatasetSource:generators() return stage.generators(self.dataset) end
+
+function DatasetSource:misfit(position)
+  if position.pipeline == self.dataset.text then return nil end
+  return ("the data set was %s, and is %s"):format(position.pipeline, self.dataset.text)
+end
+
+function DatasetSource:restore(position, inside)
+  if inside then return self:open(nil, position) end
+  -- what it drew decides about later passes: their numbers, and what a cache holds
+  self:open(nil, {pipeline = position.pipeline, position = 0, generators = position.generators})
+  self:close()
+end
+
 ---@class kl.GeneratorSource
 local GeneratorSource = {}
 GeneratorSource.__index = GeneratorSource
 
---- A Lua function (or coroutine) that gives a batch per call, x, y and sample_weight, and nil at its end; or one that returns such
---- a function: then every epoch calls it for a fresh one.
+-- How often every function was asked in this process: {batches, passes}.  Where a run was stopped, it is as often again.
+local asked = setmetatable({}, {__mode = "k"})
+
+--- A Lua function (coroutine, object that can be called) that gives a batch per call, x, y and sample_weight, and nil at its end; or
+--- one that returns such a function: then every epoch calls it for a fresh one.  An object may have get_state and set_state.
 function batches.generator(what, f)
   local is_thread = type(f) == "thread"
-  return setmetatable({what = what, f = is_thread and generators.resume(f) or f, gives_batches = is_thread, given = 0,
-    read = generators.reader(what, BATCHES)}, GeneratorSource)
+  asked[f] = asked[f] or {batches = 0, passes = 0}
+  local hooks = type(f) == "table" and type(f.get_state) == "function" and type(f.set_state) == "function" and f or nil
+  return setmetatable({what = what, f = is_thread and generators.resume(f) or f, gives_batches = is_thread, given = 0, taken = 0,
+    asked = asked[f], hooks = hooks, read = generators.reader(what, BATCHES)}, GeneratorSource)
 end
 
 --- True for what batches.generator takes.
-function batches.is_generator(value) return type(value) == "function" or type(value) == "thread" end
+function batches.is_generator(value)
+  if type(value) == "function" or type(value) == "thread" then return true end
+  local meta = type(value) == "table" and getmetatable(value)
+  if not meta or class.is_class(value) then return false end
+  local cls = class.of(value) -- the metatable of every object has a __call
+  if cls then return cls.__call ~= nil and not own_code.is_own_class(cls) end
+  return meta.__call ~= nil
+end
 
 --- Ends what the user's function began for this pass.  A coroutine or a function that gives batches itself is the user's: a later
 --- fit goes on with it.
@@ -228,12 +285,15 @@ GeneratorSource.__close = GeneratorSource.close
 
 function GeneratorSource:open()
   self:close()
+  self.taken = 0
+  if self.hooks and not self.gives_batches then self.before = self.hooks:get_state() end
   local function call(f, ...) return stage.call("the generator of " .. self.what, self.given + 1, f, ...) end
   local next_batch = self.f
   if not self.gives_batches then
     local begun, other = call(generators.begin, self.f)
     if begun then
       next_batch, self.close_pass = begun, other
+      self.asked.passes = self.asked.passes + 1
     else
       self.gives_batches, self.first = true, other
     end
@@ -248,10 +308,48 @@ function GeneratorSource:open()
       end
       return nil
     end
-    self.given = self.given + 1
+    self.given, self.taken, self.asked.batches = self.given + 1, self.taken + 1, self.asked.batches + 1
     check_count(self.what .. ": the generator gave", given.n, " at step " .. step)
     return self.read(given, step)
   end
+end
+
+function GeneratorSource:position()
+  local state
+  if self.hooks then state = self.gives_batches and self.hooks:get_state() or self.before end
+  return {gives_batches = self.gives_batches, passes = self.asked.passes, batches = self.asked.batches, taken = self.taken, state = state}
+end
+
+function GeneratorSource.generators() return {} end
+
+function GeneratorSource.misfit() end
+
+--- Without get_state and set_state: what a function gave is drawn again and dropped; one that makes passes is called for each of
+--- them, and the one it stood in is drawn from its begin.
+function GeneratorSource:restore(position, inside)
+  local now = self.asked
+  local makes_passes = not position.gives_batches
+  local passes = position.passes - (inside and makes_passes and 1 or 0) -- before that to be opened
+  self.gives_batches = position.gives_batches
+  if self.hooks and position.state ~= nil then
+    self.hooks:set_state(position.state)
+    now.batches = position.batches
+  elseif makes_passes then
+    while now.passes < passes do self:open() end
+    self:close()
+  else
+    if now.batches > position.batches then
+      core.warn(("%s: the generator has given %d batches, and the run stood behind batch %d: a function cannot go back, so those between "
+        .. "are left out; an object with get_state and set_state can"):format(self.what, now.batches, position.batches))
+    end
+    for _ = now.batches + 1, position.batches do self.f() end
+    now.batches = math.max(now.batches, position.batches)
+  end
+  now.passes = passes
+  if not inside then return nil end
+  local next_batch = self:open()
+  for _ = 1, makes_passes and position.taken or 0 do next_batch(1) end
+  return next_batch
 end
 
 --- True for a data set.

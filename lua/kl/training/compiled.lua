@@ -221,21 +221,14 @@ function compiled.names_of_metric(metric, name, prefix)
   return names
 end
 
---- The compiled metrics as objects, and their names.  Words need the targets: without y this is nil where one is among them.
-function compiled.resolve(c, y, y_pred)
-  if c.resolved then return c.resolved end
-  local layout = c.layout
-  if not layout then return nil end
-  local entries = entries_of(layout, loss_names(layout))
-  for _, entry in ipairs(entries) do
+-- Makes the entries final: words become metrics of the class that class_of(entry, i) names; nil where it names none.
+local function settle(c, class_of)
+  local entries = entries_of(c.layout, loss_names(c.layout))
+  for i, entry in ipairs(entries) do
     if type(entry.metric) == "string" then
-      if y == nil then return nil end
-      local target = compiled.targets(layout, "the metrics", y)[entry.output]
-      if not target then
-        errors.fail("the metric '%s' of output '%s' needs targets: y has none for it", entry.metric, layout.outputs.names[entry.output])
-      end
-      local kind = kind_of_targets(target, tree.flatten(y_pred)[entry.output])
-      entry.metric = require "kl.metrics"[accuracies[kind]]{name = entry.metric}
+      local name = class_of(entry, i)
+      if not name then return nil end
+      entry.metric = require "kl.metrics"[name]{name = entry.metric}
       entry.list[entry.index] = entry.metric
     end
   end
@@ -245,6 +238,38 @@ function compiled.resolve(c, y, y_pred)
   end
   c.resolved = entries
   return entries
+end
+
+--- The compiled metrics as objects, and their names.  Words need the targets: without y this is nil where one is among them.
+function compiled.resolve(c, y, y_pred)
+  if c.resolved then return c.resolved end
+  local layout = c.layout
+  return layout and settle(c, function(entry)
+    if y == nil then return nil end
+    local target = compiled.targets(layout, "the metrics", y)[entry.output]
+    if not target then
+      errors.fail("the metric '%s' of output '%s' needs targets: y has none for it", entry.metric, layout.outputs.names[entry.output])
+    end
+    return accuracies[kind_of_targets(target, tree.flatten(y_pred)[entry.output])]
+  end)
+end
+
+--- What the first step has found out about outputs and targets, as plain values.
+---@return table
+function compiled.get_state(c)
+  local state = {tracks_loss = c.tracks_loss}
+  if not c.resolved then return state end
+  state.outputs, state.classes = c.layout.outputs.like, {}
+  for i, entry in ipairs(c.resolved) do state.classes[i] = getmetatable(entry.metric).__name end
+  return state
+end
+
+--- Finds out the same from such a state, before the first step.
+function compiled.set_state(model, c, state)
+  c.tracks_loss = c.tracks_loss or state.tracks_loss
+  if c.resolved or not state.outputs then return end
+  if not c.layout then compiled.lay_out(model, c, state.outputs) end
+  settle(c, function(_, i) return state.classes[i] end)
 end
 
 --- Loss objects, once the targets are known.

@@ -8,6 +8,8 @@ local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 local ops = require "kl.ops"
 local random = require "kl.random"
+local RunState = require "kl.training.run_state"
+local stream = require "kl.training.stream"
 local tree = require "kl.tree"
 
 local methods = {}
@@ -60,54 +62,6 @@ end
 --- The number of batches a pass over a source gives: at most `steps`; nil if it is not known.
 local function expected_steps(source, steps)
   return steps and source.steps and math.min(steps, source.steps) or steps or source.steps
-end
-
---- A stream of batches over epochs: each epoch a fresh pass, or with `steps` one that goes on where the last ended and begins
---- again at the data's end.
-local function stream(source, first_epoch, steps)
-  local epoch = first_epoch
-  local next_batch
-  return {
-    begin = function()
-      if not next_batch or not steps then
-        next_batch = source:open(epoch)
-        epoch = epoch + 1
-      end
-    end,
-    next = function(step)
-      if steps and step > steps then return nil end
-      local batch, sample_of = next_batch(step, steps)
-      if batch == nil and steps then
-        next_batch = source:open(epoch)
-        epoch = epoch + 1
-        batch, sample_of = next_batch(step, steps)
-      end
-      return batch, sample_of
-    end,
-  }
-end
-
---- Which steps callbacks hear of: with steps_per_execution = n, the begin of the first and the end of the last of every n.
-local function groups_of(model, total)
-  local compiled = model._compiled
-  local n = compiled and compiled.config.steps_per_execution or 1
-  local open = false
-  return {
-    begins = function(step)
-      if (step - 1) % n ~= 0 then return false end
-      open = true
-      return true
-    end,
-    ends = function(step)
-      if step % n ~= 0 and step ~= total then return false end
-      open = false
-      return true
-    end,
-    finish = function(step, f) -- the data ended, or training was stopped, in the middle
-      if open and step > 0 then f(step) end
-      open = false
-    end,
-  }
 end
 
 --- Gives back the tensors of a step that was replayed, which nobody else has seen: the next step takes their memory, and a run
@@ -191,32 +145,33 @@ function methods:fit(given)
   local list = CallbackList(self, o.callbacks, {verbose = verbose, epochs = epochs, steps = steps or source.steps,
     validates = validation_source ~= nil})
   self.stop_training = false
-  rawset(self, "_initial_epoch", nil)
+  local batch_stream = stream.new(source, self._epochs_trained, steps)
+  local run = RunState.new{model = self, list = list, stream = batch_stream, source = source, validation = validation_source,
+    epoch = o.initial_epoch}
   list:train(function()
     local _ <close> = source
     list:check_names()
+    list:take_up(run) -- a callback may have kept an earlier run
     list:call("on_train_begin", {})
-    local initial_epoch = rawget(self, "_initial_epoch") or o.initial_epoch -- a callback may have restored an earlier run
-    rawset(self, "_initial_epoch", nil)
-    local batch_stream = stream(source, self._epochs_trained, steps)
-    local epoch_logs, first, spare = {}, nil, {}
-    for epoch = initial_epoch + 1, epochs do
-      self:reset_metrics()
+    local epoch_logs, first, spare = run.logs or {}, run.scalars, {}
+    for epoch = run.epoch + 1, run.stopped and run.step == 0 and 0 or epochs do
+      local scalars, done = run.scalars, run.step -- of this epoch, where it is taken up in its middle
+      local goes_on = done == 0 or not run.stopped
+      if done == 0 then self:reset_metrics() end
       list:call("on_epoch_begin", epoch, {})
-      batch_stream.begin()
-      local scalars
-      local step = 1
+      if done == 0 then batch_stream.begin() else run:load_again() end
+      local step = done + 1
       local quiet = source.own_code and not list:runs_user_code("train")
       local function on_bad_loss(info)
         info.step, info.epoch = step, epoch
         return list:bad_loss(info)
       end
-      local group = groups_of(self, steps or source.steps)
-      for data, sample_of in function() return batch_stream.next(step) end do
+      local group = stream.groups(self, steps or source.steps)
+      for data, sample_of in function() if goes_on then return batch_stream.next(step) end end do
         if group.begins(step) then list:call("on_train_batch_begin", step, {}) end
         local replayed
         release(spare) -- of the step before: an epoch's last are still to be read
-        scalars, replayed = self:_run_train_step(data, quiet and step > 1,
+        scalars, replayed = self:_run_train_step(data, quiet and step > done + 1,
           function() return (" at step %d of epoch %d"):format(step, epoch) end, sample_of, on_bad_loss)
         self.built = true
         if not scalars then -- a callback takes a loss that is not finite for the end
@@ -225,13 +180,19 @@ function methods:fit(given)
         end
         logs.check_names(self, "train_step", first, scalars, step)
         first = first or scalars
-        if group.ends(step) then list:call_with_scalars("on_train_batch_end", step, scalars) end
+        if group.ends(step) then
+          list:call_with_scalars("on_train_batch_end", step, scalars)
+          run:after_step(step, scalars)
+        end
         spare = replayed and scalars or {}
         if replayed and source.owns_batches then release(data) end
         step = step + 1
         if self.stop_training then break end
       end
-      group.finish(step - 1, function(last) list:call_with_scalars("on_train_batch_end", last, scalars) end)
+      group.finish(step - 1, function(last)
+        list:call_with_scalars("on_train_batch_end", last, scalars)
+        run:after_step(last, scalars)
+      end)
       if not scalars then errors.fail("fit: the data set gave no batch in epoch %d", epoch) end
       self._epochs_trained = self._epochs_trained + 1
       epoch_logs = logs.numbers(scalars)
@@ -245,6 +206,7 @@ function methods:fit(given)
         end
       end
       list:call("on_epoch_end", epoch, epoch_logs)
+      run:after_epoch(epoch, epoch_logs)
       if self.stop_training then break end
     end
     list:call("on_train_end", epoch_logs, self.stop_training and "stopped" or "finished")
@@ -263,7 +225,7 @@ function methods:_evaluate(source, steps, list)
   local spare = {}
   local step = 1
   local quiet = source.own_code and not list:runs_user_code("test")
-  local group = groups_of(self, expected_steps(source, steps))
+  local group = stream.groups(self, expected_steps(source, steps))
   while not steps or step <= steps do
     local data = next_batch(step, steps)
     if data == nil then break end

@@ -16,7 +16,7 @@ local replays = {}
 local volatile = {_config = true, kernel_initializer = true, bias_initializer = true, _found = true,
   _calls = true, _init_args = true, _losses = true, _loss_holders = true, history = true, _alpha = true,
   _epochs_trained = true, stop_training = true, _shuffle_generator = true, _replays = true, _graph = true, built = true,
-  _order = true, _weights = true, _seen_shapes = true, _initial_epoch = true, _core = true, _guard = true, _step_functions = true}
+  _order = true, _weights = true, _seen_shapes = true, _core = true, _guard = true, _step_functions = true}
 
 --- Notes an object or a plain table and all it leads to; false if something of the user's is in it.
 local function note(found, value, depth)
