@@ -110,6 +110,8 @@ describe("Sequential", function()
     raises(function() Sequential{a(), layers.Dense} end,
       "layer 2 must be a layer, got the class Dense %(an object of it expected: Dense{...}%)")
     raises(function() Sequential{kl.Input{2}, nil, a()} end, "element 2 of a list is nil")
+    raises(function() Sequential(5) end, "Sequential: a table of layers expected, got integer 5")
+    raises(function() Sequential(a()) end, "Sequential: a table of layers expected, got a Dense")
     raises(function() Sequential{a(), a()} end, "two layers called 'a'")
     raises(function() Sequential{a(), kl.Input{2}} end, "an Input can only be the first layer")
     raises(function() Sequential{kl.Input{2}, kl.Input{2}} end, "an Input can only be the first layer")

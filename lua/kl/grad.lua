@@ -246,6 +246,7 @@ end
 ---@param options? table # directions = 3, eps = 1e-6, rtol = 1e-3, atol = 1e-5
 function grad.gradcheck(f, x, options)
   local o = args.read("gradcheck", args.params{{"directions", 3}, {"eps", 1e-6}, {"rtol", 1e-3}, {"atol", 1e-5}}, options)
+  if type(f) ~= "function" then errors.fail("gradcheck: a function expected, got %s", errors.show(f)) end
   local random = require "kl.random"
   local point = {}
   for i, t in ipairs(tree.flatten(x)) do point[i] = ops.cast(t, "float64") end

@@ -199,11 +199,13 @@ random.categorical = define("kl.random.categorical", {"logits", {"num_samples", 
 
 --- The numbers 0 to n - 1 in random order (int32).
 random.permutation = define("kl.random.permutation", {"n", {"seed"}}, function(n, given)
+  args.check("kl.random.permutation: 'n'", n, "integer", 0)
   return prim.random_permutation(random.resolve(given):next(n), n)
 end)
 
 --- The slices of x along an axis in random order.
 random.shuffle = define("kl.random.shuffle", {"x", {"axis", 1}, {"seed"}}, function(x, axis, given)
+  args.check("kl.random.shuffle: 'axis'", axis, "integer")
   local n = x.shape[axis < 0 and x.ndim + axis + 1 or axis]
   return prim.take(x, random.permutation(n, given), axis)
 end)
@@ -214,6 +216,7 @@ function random._dropout(x, rate, noise_shape, generator)
     errors.fail("kl.random.dropout: in a functional graph the draw would be the same at every call: use kl.layers.Dropout")
   end
   if not noise_shape then return prim.dropout(x, generator:next(core.size(x) or 0), rate) end
+  args.check("kl.random.dropout: 'noise_shape'", noise_shape, "table")
   local own, shape = x.shape, {}
   if #noise_shape ~= #own then
     errors.fail("kl.random.dropout: 'noise_shape' has %d axes, the tensor %d", #noise_shape, #own)

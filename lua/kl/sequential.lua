@@ -21,6 +21,9 @@ end
 --- kl.Sequential{kl.Input{784}, layers.Dense{10}, name = "mine"}: the array part is the layers; a list as its first entry is
 --- taken as the layers too.
 function Sequential:init(given)
+  if given ~= nil and (type(given) ~= "table" or getmetatable(given) ~= nil) then
+    errors.fail("Sequential: a table of layers expected, got %s", errors.show(given))
+  end
   local stack, options = {}, {}
   for key, value in pairs(given or {}) do
     if math.type(key) == "integer" then stack[key] = value else options[key] = value end

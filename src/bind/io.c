@@ -1,9 +1,10 @@
-/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c, images in io_image.c,
+/* core.io: files, IDX, zip archives, CRC-32C.  HDF5 is in io_h5.c and io_h5_write.c, images in io_image.c,
  * tables of text in io_csv.c, other arrays in io_array.c. */
 #include "bind/io.h"
 
 #include <string.h>
 
+#include "io/apart.h"
 #include "io/crc32c.h"
 #include "io/file.h"
 #include "io/idx.h"
@@ -262,6 +263,15 @@ static int zip_write(lua_State *L) {
   return status == KL_OK ? 0 : kl_bind_raise(L);
 }
 
+/* core.fail_apart(fault, value): for tests, what goes wrong in the helper processes from now on; nothing: nothing.
+ */
+static int fail_apart(lua_State *L) {
+  static const char *const faults[] = {"well", "killed", "hangs", "spins", "hogs", "silent", "changes", "cuts", NULL};
+  int fault = luaL_checkoption(L, 1, "well", faults);
+  kl_apart_set_fault((kl_apart_fault)fault, (long)luaL_optinteger(L, 2, 0));
+  return 0;
+}
+
 void kl_bind_open_io(lua_State *L, int core) {
   static const luaL_Reg functions[] = {
       {"read_file", read_file}, {"write_file", write_file}, {"read_idx", read_idx},   {"crc32c", crc32c},
@@ -276,10 +286,13 @@ void kl_bind_open_io(lua_State *L, int core) {
   kl_bind_new_type(L, ZIP_TYPE, zip_ends, zip_methods);
   luaL_newlib(L, functions);
   kl_bind_open_h5(L, lua_gettop(L));
+  kl_bind_open_h5_write(L, lua_gettop(L));
   kl_bind_open_image(L, lua_gettop(L));
   kl_bind_open_folder(L, lua_gettop(L));
   kl_bind_open_array(L, lua_gettop(L));
   kl_bind_open_csv(L, lua_gettop(L));
   kl_bind_open_npy_writer(L, lua_gettop(L));
   lua_setfield(L, core, "io");
+  lua_pushcfunction(L, fail_apart);
+  lua_setfield(L, core, "fail_apart");
 }

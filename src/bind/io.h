@@ -34,6 +34,7 @@ struct kl_row_file *kl_bind_to_rows(lua_State *L, int index);
 
 /* Each io_<name>.c: its functions into the table at `io`. */
 void kl_bind_open_h5(lua_State *L, int io);
+void kl_bind_open_h5_write(lua_State *L, int io);
 void kl_bind_open_image(lua_State *L, int io);
 void kl_bind_open_array(lua_State *L, int io);
 void kl_bind_open_csv(lua_State *L, int io);

@@ -34,7 +34,7 @@ static kl_status make_single(kl_plan *p, kl_plan_call *c, const kl_item *item) {
   return KL_OK;
 }
 
-/* Finds or adds a view of the group; the first noutputs places are taken by outputs already. */
+/* The number of the view that is that value, or -1. */
 static int view_number(const kl_fused *f, kl_value *const *values, const kl_value *v) {
   for (int i = 0; i < f->nviews; i++) {
     if (kl_value_equal(values[i], v)) {
@@ -44,17 +44,8 @@ static int view_number(const kl_fused *f, kl_value *const *values, const kl_valu
   return -1;
 }
 
-static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
-  kl_lowered *l = &p->l;
-  kl_fused *f = &c->joined;
-  kl_value *values[KL_FUSED_MAX_VIEWS];
-  kl_fused_op *ops = kl_region_alloc(&l->region, sizeof *ops * (size_t)g->count);
-  if (ops == NULL) {
-    return KL_ENOMEM;
-  }
-  c->fused = true;
-  f->shape = l->items[l->scheduled[g->first]].out[0].spec.shape;
-  f->nops = g->count;
+/* Lists the views of a group, outputs before inputs, and counts its tiles. */
+static void list_views(kl_lowered *l, const kl_group *g, kl_fused *f, kl_value **values) {
   for (int i = 0; i < g->count; i++) {
     kl_item *item = &l->items[l->scheduled[g->first + i]];
     for (int k = 0; k < item->nout; k++) {
@@ -75,15 +66,28 @@ static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
       }
     }
   }
-  kl_view *views = kl_region_alloc(&l->region, sizeof *views * (size_t)f->nviews);
+}
+
+static kl_status make_views(kl_plan *p, kl_fused *f, kl_value *const *values) {
+  kl_view *views = kl_region_alloc(&p->l.region, sizeof *views * (size_t)f->nviews);
   if (views == NULL) {
     return KL_ENOMEM;
   }
   for (int i = 0; i < f->nviews; i++) {
     add_patch(p, &views[i], values[i]);
-    if (l->buffers[values[i]->buffer].place == KL_PLACE_PRODUCT) {
+    if (p->l.buffers[values[i]->buffer].place == KL_PLACE_PRODUCT) {
       f->product_view = i;
     }
+  }
+  f->views = views;
+  return KL_OK;
+}
+
+/* The ops of a group with their operands as numbers: of views, and behind them of tiles. */
+static kl_status make_ops(kl_lowered *l, const kl_group *g, kl_fused *f, kl_value *const *values) {
+  kl_fused_op *ops = kl_region_alloc(&l->region, sizeof *ops * (size_t)g->count);
+  if (ops == NULL) {
+    return KL_ENOMEM;
   }
   for (int i = 0; i < g->count; i++) {
     const kl_item *item = &l->items[l->scheduled[g->first + i]];
@@ -96,25 +100,46 @@ static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
     }
   }
   f->ops = ops;
-  f->views = views;
-  if (g->product >= 0) {
-    size_t unused;
-    KL_TRY(prepare_call(p, &l->items[g->product], &c->call, &unused));
-    f->product = &c->call;
-    c->scratch = c->call.kernel->rows->packed_bytes(&c->call);
-    p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
-  }
-  if (g->reduction >= 0) {
-    const kl_value *reduced = &l->items[g->reduction].in[0];
-    KL_TRY(make_single(p, c, &l->items[g->reduction]));
-    f->reduction = &c->call;
-    /* it is one of the outputs, perhaps of another shape */
-    while (values[f->reduced_view]->buffer != reduced->buffer) {
-      f->reduced_view++;
-    }
-    f->stored = l->buffers[reduced->buffer].place != KL_PLACE_PIECE;
-  }
+  f->nops = g->count;
   return KL_OK;
+}
+
+/* The product whose rows the group reads. */
+static kl_status make_product(kl_plan *p, kl_plan_call *c, const kl_item *product) {
+  size_t unused;
+  KL_TRY(prepare_call(p, product, &c->call, &unused));
+  c->joined.product = &c->call;
+  c->scratch = c->call.kernel->rows->packed_bytes(&c->call);
+  p->scratch = c->scratch > p->scratch ? c->scratch : p->scratch;
+  return KL_OK;
+}
+
+/* The reduction of what the group writes: of one of its outputs, perhaps in another shape. */
+static kl_status make_reduction(kl_plan *p, kl_plan_call *c, const kl_item *reduction, kl_value *const *values) {
+  kl_fused *f = &c->joined;
+  int reduced = reduction->in[0].buffer;
+  KL_TRY(make_single(p, c, reduction));
+  f->reduction = &c->call;
+  while (values[f->reduced_view]->buffer != reduced) {
+    f->reduced_view++;
+  }
+  f->stored = p->l.buffers[reduced].place != KL_PLACE_PIECE;
+  return KL_OK;
+}
+
+static kl_status make_fused(kl_plan *p, kl_plan_call *c, const kl_group *g) {
+  kl_lowered *l = &p->l;
+  kl_fused *f = &c->joined;
+  kl_value *values[KL_FUSED_MAX_VIEWS];
+  c->fused = true;
+  f->shape = l->items[l->scheduled[g->first]].out[0].spec.shape;
+  list_views(l, g, f, values);
+  KL_TRY(make_views(p, f, values));
+  KL_TRY(make_ops(l, g, f, values));
+  if (g->product >= 0) {
+    KL_TRY(make_product(p, c, &l->items[g->product]));
+  }
+  return g->reduction >= 0 ? make_reduction(p, c, &l->items[g->reduction], values) : KL_OK;
 }
 
 static kl_status make_calls(kl_plan *p) {

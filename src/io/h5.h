@@ -1,14 +1,16 @@
 /* HDF5 files, written and read as memory images (formats.md 3 to 5).
  *
- * A file is built in memory and goes to the disk through io/file.h in one piece; a file is read from the disk in one
- * piece and parsed there.  Parsing follows reliability.md F3 and F4: hard links only, groups and datasets only, plain
- * numbers only, nothing compressed, external, virtual or of variable length, and HDF5 converts nothing.  A path is
- * absolute or relative to the root: "/layers/dense/vars/0" and "layers/dense/vars/0" are the same; the root is "/".
- * Names in a path are valid UTF-8 of 1 to 1024 bytes, not "." or "..", at most 32 deep; a file has at most 100000
- * groups and datasets.
+ * A file is built in memory and goes to the disk through io/file.h in one piece.  A file is read from the disk in one
+ * piece; a helper process (reliability.md F5) parses its structure with libhdf5, which a file that is damaged or made
+ * to do harm can crash, hang or bloat, and tells what is where (h5_toc.h).  This process judges that by F3 and F4: hard
+ * links only, groups and datasets only, plain numbers only, nothing external, virtual or of variable length, and
+ * compressed only if asked for; and it takes the elements from the image itself.  Nothing here calls libhdf5 on a
+ * file's bytes.
  *
- * HDF5 1.10 itself can hang, crash or leak on hostile headers before these rules see them (reliability.md 1): a file
- * from a stranger belongs into the helper process of F5, which calls the functions below.
+ * A path is absolute or relative to the root: "/layers/dense/vars/0" and "layers/dense/vars/0" are the same; the root
+ * is
+ * "/". Names in a path are valid UTF-8 of 1 to 1024 bytes, not "." or "..", at most 32 deep; a file has at most 100000
+ * groups and datasets.
  *
  * One kl_h5_writer or kl_h5_file belongs to one thread at a time. */
 #ifndef KL_IO_H5_H
@@ -81,8 +83,10 @@ kl_status kl_h5_writer_finish(kl_h5_writer *w, const kl_h5_write_options *option
 typedef struct kl_h5_file kl_h5_file;
 
 /* Opens the file whose bytes are in *image; `name` (copied) begins every message.  On success the bytes belong to the
- * file and *image is empty.  Errors: KL_EIO for what is no whole HDF5 file, with HDF5's innermost words. */
-kl_status kl_h5_open(const char *name, kl_buffer *image, kl_h5_file **out);
+ * file and *image is empty.  With `only`, a path, nothing is looked at but what is on the way there: then no other is
+ * found.  Errors: KL_EIO for what is no whole HDF5 file, with HDF5's innermost words, and for a file on which the
+ * helper crashed, hung or took too much memory; KL_EVALUE for a path that is not allowed. */
+kl_status kl_h5_open(const char *name, kl_buffer *image, const char *only, kl_h5_file **out);
 void kl_h5_release(kl_h5_file *f); /* NULL is allowed */
 
 /* Takes datasets that are compressed by deflate, with or without shuffle, too: at most 1000 times the stored bytes. */
@@ -132,9 +136,9 @@ typedef struct kl_h5_attribute {
   kl_buffer text; /* count * width bytes */
 } kl_h5_attribute;
 
-/* The attribute `name` of the object at `path`.  Most of HDF5's published defects are met by reading attributes: call
- * this only for a file whose manifest has been checked, or that has no stranger's bytes for another reason (F2).
- * Errors: also for an object that is not there; strings of variable length are refused. */
+/* The attribute `name` of the object at `path`.  Most of HDF5's published defects are met by reading attributes (F2),
+ * so they are looked at when the first one is asked for, by a helper of their own. Errors: also for an object that is
+ * not there; strings of variable length are refused. */
 kl_status kl_h5_read_attribute(kl_h5_file *f, const char *path, const char *name, kl_h5_attribute *out);
 
 /* The i-th string of it, without its padding. */

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/size.h"
+#include "io/h5_library.h"
 
 typedef struct image {
   kl_buffer buffer;
@@ -228,6 +229,7 @@ kl_status kl_h5_build_image(const kl_h5_writer *w, bool checksums, bool bools, k
   image im = {0};
   size_t room;
   char name[KL_H5_IMAGE_NAME];
+  KL_TRY(kl_h5_enter());
   KL_TRY(estimate(w, &room));
   KL_TRY(kl_buffer_reserve(&im.buffer, room));
   kl_h5_image_name(name);

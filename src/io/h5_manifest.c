@@ -127,16 +127,12 @@ static bool read_line(const cJSON *item, line *out) {
 }
 
 static kl_status compare_content(kl_h5_file *f, const line *expected) {
-  kl_h5_dataset d = {.id = -1};
+  kl_h5_dataset d;
   kl_buffer scratch = {0};
-  kl_status status = kl_h5_open_dataset(f, expected->path, &d);
-  const void *bytes = d.bytes_in_image;
-  if (status == KL_OK && bytes == NULL) {
-    status = kl_buffer_reserve(&scratch, d.bytes);
-    if (status == KL_OK) {
-      status = kl_h5_read_raw(f, expected->path, &d, scratch.data);
-      bytes = scratch.data;
-    }
+  const void *bytes;
+  kl_status status = kl_h5_find_dataset(f, expected->path, &d);
+  if (status == KL_OK) {
+    status = kl_h5_get_raw(f, expected->path, &d, &scratch, &bytes);
   }
   if (status == KL_OK) {
     char found[16];
@@ -145,9 +141,6 @@ static kl_status compare_content(kl_h5_file *f, const line *expected) {
       status = kl_fail(KL_EIO, "%s: %.300s: the data is damaged: CRC-32C %.8s expected by the manifest, %s found",
                        f->name, expected->path, expected->crc, found);
     }
-  }
-  if (d.id >= 0) {
-    H5Oclose(d.id);
   }
   kl_buffer_release(&scratch);
   return status;

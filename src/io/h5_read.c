@@ -1,98 +1,49 @@
-/* The reader: a file image opened read-only in place, walked by known paths under F3, datasets checked under F4. */
+/* The reader: a file's table of contents, walked by known paths under F3; its bytes, read by this process itself. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/size.h"
 #include "io/h5_internal.h"
-
-#define MOST_INFLATED 1000 /* times as many bytes as are stored (F4) */
 
 static const char signature[8] = "\x89HDF\r\n\x1a\n";
 
-/* The core driver's callbacks: every image it asks for is ours, nothing is copied or freed. */
-
-static void *give_image(size_t size, H5FD_file_image_op_t op, void *data) {
-  (void)size;
-  (void)op;
-  return ((kl_buffer *)data)->data;
+kl_h5_source kl_h5_source_of(const kl_h5_file *f) {
+  return (kl_h5_source){
+      .name = f->name, .image = f->image.data, .file = f->file, .size = f->size, .only = f->only, .attributes = false};
 }
 
-static void *copy_nothing(void *to, const void *from, size_t size, H5FD_file_image_op_t op, void *data) {
-  (void)from;
-  (void)size;
-  (void)op;
-  (void)data;
-  return to;
-}
-
-static herr_t free_nothing(void *block, H5FD_file_image_op_t op, void *data) {
-  (void)block;
-  (void)op;
-  (void)data;
-  return 0;
-}
-
-static void *same_data(void *data) { return data; }
-
-static herr_t keep_data(void *data) {
-  (void)data;
-  return 0;
-}
-
-static kl_status open_image(kl_h5_file *f) {
-  H5FD_file_image_callbacks_t callbacks = {.image_malloc = give_image,
-                                           .image_memcpy = copy_nothing,
-                                           .image_free = free_nothing,
-                                           .udata_copy = same_data,
-                                           .udata_free = keep_data,
-                                           .udata = &f->image};
-  char name[KL_H5_IMAGE_NAME];
-  kl_h5_image_name(name);
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  if (access >= 0 && H5Pset_fapl_core(access, 1 << 16, 0) >= 0 &&
-      H5Pset_file_image_callbacks(access, &callbacks) >= 0 && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 &&
-      H5Pset_file_image(access, f->image.data, f->image.size) >= 0) {
-    f->file = H5Fopen(name, H5F_ACC_RDONLY, access);
-  }
-  kl_status status = f->file >= 0 ? KL_OK : kl_h5_fail(f->name, "not a whole HDF5 file");
-  H5Pclose(access);
-  return status;
-}
-
-kl_status kl_h5_check_end(const kl_h5_file *f) {
-  ssize_t size = H5Fget_file_image(f->file, NULL, 0); /* the end of what the superblock declares */
-  if (size < 0) {
-    return kl_h5_fail(f->name, "size");
-  }
-  return (size_t)size == f->size
-             ? KL_OK
-             : kl_fail(KL_EIO, "%s: %zd bytes expected by its superblock, %zu found", f->name, size, f->size);
+kl_status kl_h5_look(kl_h5_file *f) {
+  kl_h5_source source = kl_h5_source_of(f);
+  KL_TRY(kl_h5_toc_make(&source, &f->toc));
+  return f->toc.end == f->size ? KL_OK
+                               : kl_fail(KL_EIO, "%s: %llu bytes expected by its superblock, %zu found", f->name,
+                                         (unsigned long long)f->toc.end, f->size);
 }
 
 void kl_h5_accept_compressed(kl_h5_file *f) { f->compressed = true; }
 
-kl_status kl_h5_open(const char *name, kl_buffer *image, kl_h5_file **out) {
+kl_status kl_h5_open(const char *name, kl_buffer *image, const char *only, kl_h5_file **out) {
+  char text[KL_PATH_TEXT], *checked = NULL;
   *out = NULL;
-  KL_TRY(kl_h5_enter());
-  char text[KL_PATH_TEXT];
   kl_path_text(name, text);
   if (image->size < sizeof signature || memcmp(image->data, signature, sizeof signature) != 0) {
     return kl_fail(KL_EIO, "%s: not an HDF5 file: its signature expected at offset 0 (the file has %zu bytes)", text,
                    image->size);
   }
+  if (only != NULL) {
+    KL_TRY(kl_h5_new_path(text, only, &checked));
+  }
   kl_h5_file *f = kl_alloc_zero(sizeof *f);
   if (f == NULL) {
+    kl_h5_free_path(checked);
     return KL_ENOMEM;
   }
   memcpy(f->name, text, sizeof text);
   f->image = *image;
   f->file = -1;
   f->size = image->size;
-  kl_status status = open_image(f);
-  if (status == KL_OK) {
-    status = kl_h5_check_end(f);
-  }
+  f->only = checked;
+  kl_status status = kl_h5_look(f);
   if (status != KL_OK) {
     f->image = (kl_buffer){0}; /* still the caller's */
     kl_h5_release(f);
@@ -105,246 +56,142 @@ kl_status kl_h5_open(const char *name, kl_buffer *image, kl_h5_file **out) {
 
 void kl_h5_release(kl_h5_file *f) {
   if (f != NULL) {
-    if (f->file >= 0 && kl_h5_enter() == KL_OK) {
-      H5Fclose(f->file); /* strong: what is open in it closes, too */
-    }
+    kl_h5_toc_release(&f->toc);
+    kl_h5_free_path(f->only);
     kl_buffer_release(&f->image);
     kl_free(f, sizeof *f);
   }
 }
 
-kl_status kl_h5_open_link(const kl_h5_file *f, hid_t parent, const char *name, const char *path, hid_t *id,
-                          kl_h5_kind *kind) {
-  H5L_info_t info;
-  *id = -1;
-  *kind = KL_H5_NOTHING;
-  htri_t exists = H5Lexists(parent, name, H5P_DEFAULT);
-  if (exists == 0) {
-    return KL_OK;
-  }
-  if (exists < 0 || H5Lget_info(parent, name, &info, H5P_DEFAULT) < 0) {
-    return kl_h5_fail(f->name, path);
-  }
-  if (info.type != H5L_TYPE_HARD) {
-    return kl_fail(KL_EIO, "%s: %.300s: a hard link expected, found %s, which kl does not follow", f->name, path,
-                   info.type == H5L_TYPE_SOFT       ? "a soft link"
-                   : info.type == H5L_TYPE_EXTERNAL ? "a link to another file"
-                                                    : "a user-defined link");
-  }
-  *id = H5Oopen(parent, name, H5P_DEFAULT);
-  H5I_type_t type = *id < 0 ? H5I_BADID : H5Iget_type(*id);
-  if (type == H5I_GROUP || type == H5I_DATASET) {
-    *kind = type == H5I_GROUP ? KL_H5_GROUP : KL_H5_DATASET;
-    return KL_OK;
-  }
-  if (*id < 0) {
-    return kl_h5_fail(f->name, path);
-  }
-  H5Oclose(*id);
-  *id = -1;
-  return kl_fail(KL_EIO, "%s: %.300s: a group or dataset expected, found another object", f->name, path);
+static kl_status fail_object(const kl_h5_file *f, const char *path, const char *words) {
+  return kl_fail(KL_EIO, "%s: %.300s: HDF5: %.300s", f->name, path, words);
 }
 
-kl_status kl_h5_open_path(kl_h5_file *f, const char *path, hid_t *id, kl_h5_kind *kind) {
-  *kind = KL_H5_GROUP;
-  *id = H5Oopen(f->file, "/", H5P_DEFAULT);
-  if (*id < 0) {
-    return kl_h5_fail(f->name, "/");
+kl_status kl_h5_follow(const kl_h5_file *f, const kl_h5_link *link, const char *path, const kl_h5_object **out) {
+  *out = NULL;
+  if (link->kind == KL_H5_BEYOND) {
+    return kl_fail(KL_EIO, "%s: at most %d groups and datasets expected, found more", f->name, KL_H5_MAX_OBJECTS);
   }
-  const char *part = path + 1;
-  while (*part != '\0') {
-    char name[KL_H5_MAX_NAME + 1];
+  if (link->kind != KL_H5_TO_OBJECT) {
+    return kl_fail(KL_EIO, "%s: %.300s: a hard link expected, found %s, which kl does not follow", f->name, path,
+                   link->kind == KL_H5_SOFT       ? "a soft link"
+                   : link->kind == KL_H5_EXTERNAL ? "a link to another file"
+                                                  : "a user-defined link");
+  }
+  const kl_h5_object *o = kl_h5_toc_object(&f->toc, link->object);
+  if (o->kind == KL_H5_NOTHING) {
+    return o->problem != NULL
+               ? fail_object(f, path, o->problem)
+               : kl_fail(KL_EIO, "%s: %.300s: a group or dataset expected, found another object", f->name, path);
+  }
+  *out = o;
+  return KL_OK;
+}
+
+kl_status kl_h5_find_object(const kl_h5_file *f, const char *path, const kl_h5_object **out) {
+  const kl_h5_object *o = kl_h5_toc_object(&f->toc, 0);
+  *out = NULL;
+  if (o->kind == KL_H5_NOTHING) {
+    return fail_object(f, "/", o->problem == NULL ? "no group" : o->problem);
+  }
+  for (const char *part = path + 1; *part != '\0';) {
     size_t size = strcspn(part, "/");
-    memcpy(name, part, size);
-    name[size] = '\0';
-    hid_t parent = *id;
-    kl_status status = KL_OK;
-    if (*kind == KL_H5_DATASET) {
-      *id = -1;
-      *kind = KL_H5_NOTHING;
-    } else {
-      status = kl_h5_open_link(f, parent, name, path, id, kind);
+    const kl_h5_link *link = o->kind == KL_H5_GROUP ? kl_h5_toc_find(&f->toc, o, part, size) : NULL;
+    if (link == NULL) {
+      bool unknown = o->kind == KL_H5_GROUP && (o->problem != NULL || o->more);
+      return unknown ? fail_object(f, path, o->problem == NULL ? "too many names in a group" : o->problem) : KL_OK;
     }
-    H5Oclose(parent);
-    if (status != KL_OK || *kind == KL_H5_NOTHING) {
-      return status;
-    }
+    KL_TRY(kl_h5_follow(f, link, path, &o));
     part += size + (part[size] == '/');
   }
+  *out = o;
   return KL_OK;
 }
 
 kl_status kl_h5_find(kl_h5_file *f, const char *path, kl_h5_kind *out) {
   char *checked;
-  hid_t id = -1;
+  const kl_h5_object *o;
   *out = KL_H5_NOTHING;
-  KL_TRY(kl_h5_enter());
   KL_TRY(kl_h5_new_path(f->name, path, &checked));
-  kl_status status = kl_h5_open_path(f, checked, &id, out);
-  if (id >= 0) {
-    H5Oclose(id);
-  }
+  kl_status status = kl_h5_find_object(f, checked, &o);
+  *out = status == KL_OK && o != NULL ? o->kind : KL_H5_NOTHING;
   kl_h5_free_path(checked);
   return status;
 }
 
-/* Fills in element and shape. */
-static kl_status check_type(const kl_h5_file *f, const char *path, kl_h5_dataset *d) {
-  hid_t type = H5Dget_type(d->id);
-  bool known = type >= 0 && kl_h5_element_of(type, &d->element);
-  H5T_class_t class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
-  bool variable = class == H5T_VLEN || (class == H5T_STRING && H5Tis_variable_str(type) > 0);
-  if (type < 0) {
-    return kl_h5_fail(f->name, path);
+/* Whether the helper has told of each chunk that the file's index has. */
+static bool has_all_chunks(const kl_h5_object *o) {
+  uint64_t count = 0;
+  for (size_t i = 0; i < o->chunks; i++) {
+    kl_h5_chunk chunk;
+    memcpy(&chunk, o->chunk + i * sizeof chunk, sizeof chunk);
+    count += chunk.size > 0;
   }
-  H5Tclose(type);
-  if (!known) {
-    return kl_fail(
-        KL_EIO,
-        "%s: %.300s: an IEEE float of 16, 32 or 64 bits, an integer of 8 to 64 bits or h5py's bool expected, found %s",
-        f->name, path,
-        variable                ? "data of variable length"
-        : class == H5T_STRING   ? "strings"
-        : class == H5T_ENUM     ? "an enumeration"
-        : class == H5T_COMPOUND ? "a compound type"
-                                : "another type");
-  }
-  return KL_OK;
+  return count == o->written;
 }
 
-static kl_status check_space(const kl_h5_file *f, const char *path, kl_h5_dataset *d) {
-  hsize_t dims[H5S_MAX_RANK];
-  hid_t space = H5Dget_space(d->id);
-  H5S_class_t class = space < 0 ? H5S_NO_CLASS : H5Sget_simple_extent_type(space);
-  int ndim = class == H5S_SIMPLE || class == H5S_SCALAR ? H5Sget_simple_extent_dims(space, dims, NULL) : -1;
-  H5Sclose(space);
-  if (ndim < 0) {
-    return class == H5S_NULL ? kl_fail(KL_EIO, "%s: %.300s: an array expected, found an empty dataspace", f->name, path)
-                             : kl_h5_fail(f->name, path);
+kl_status kl_h5_check_dataset(const kl_h5_file *f, const char *path, const kl_h5_object *o, kl_h5_dataset *d) {
+  kl_h5_source source = kl_h5_source_of(f);
+  if (o->problem != NULL) {
+    return fail_object(f, path, o->problem);
   }
-  if (ndim > KL_MAX_NDIM) {
-    return kl_fail(KL_EIO, "%s: %.300s: at most %d axes expected, found %d", f->name, path, KL_MAX_NDIM, ndim);
-  }
-  d->shape.ndim = ndim;
-  d->bytes = (size_t)d->element.size;
-  bool empty = false, fits = true;
-  for (int i = 0; i < ndim; i++) {
-    fits = fits && dims[i] <= INT64_MAX && (dims[i] == 0 || kl_mul_size(d->bytes, dims[i], &d->bytes));
-    d->shape.dim[i] = (int64_t)dims[i];
-    empty = empty || dims[i] == 0;
-  }
-  fits = fits && d->bytes <= INT64_MAX / 8; /* also of what an element becomes, and where an axis has no elements */
-  d->bytes = empty ? 0 : d->bytes;
-  return fits ? KL_OK : kl_fail(KL_EIO, "%s: %.300s: the declared shape does not fit in memory", f->name, path);
+  KL_TRY(kl_h5_check_facts(&source, f->compressed, path, kl_h5_toc_facts(&f->toc, o), d));
+  d->chunk = o->chunk;
+  d->bytes_in_header = o->bytes;
+  bool whole = d->bytes == 0 || (d->layout != KL_H5_CHUNKED && d->layout != KL_H5_COMPACT) ||
+               (d->layout == KL_H5_CHUNKED ? o->chunks == d->chunks && has_all_chunks(o) : o->size == d->bytes);
+  return whole ? KL_OK : kl_fail(KL_EIO, "%s: %.300s: what says where its data lies is damaged", f->name, path);
 }
 
-/* A chunk is read whole: it must be in the file whole. */
-static kl_status check_chunk(const kl_h5_file *f, const char *path, const kl_h5_dataset *d, hid_t list) {
-  hsize_t dims[H5S_MAX_RANK];
-  int ndim = H5Pget_chunk(list, H5S_MAX_RANK, dims);
-  size_t bytes = (size_t)d->element.size;
-  bool fits = ndim >= 0 && ndim <= H5S_MAX_RANK;
-  for (int i = 0; i < ndim && fits; i++) {
-    fits = kl_mul_size(bytes, dims[i], &bytes);
-  }
-  size_t most = f->size;
-  if (f->compressed) {
-    most = most > SIZE_MAX / MOST_INFLATED ? SIZE_MAX : most * MOST_INFLATED;
-  }
-  return fits && bytes <= most
-             ? KL_OK
-             : kl_fail(KL_EIO,
-                       "%s: %.300s: chunks of at most %zu bytes, for the file's size, expected, found larger ones",
-                       f->name, path, most);
+kl_status kl_h5_find_dataset(const kl_h5_file *f, const char *path, kl_h5_dataset *d) {
+  const kl_h5_object *o;
+  KL_TRY(kl_h5_find_object(f, path, &o));
+  return o != NULL && o->kind == KL_H5_DATASET ? kl_h5_check_dataset(f, path, o, d)
+                                               : kl_fail(KL_EIO, "%s: %.300s: a dataset expected, found %s", f->name,
+                                                         path, o != NULL ? "a group" : "nothing there");
 }
 
-/* *factor: how many times as many bytes as are stored there may be. */
-static kl_status check_filters(const kl_h5_file *f, const char *path, hid_t list, size_t *factor) {
-  int count = H5Pget_nfilters(list);
-  if (count < 0) {
-    return kl_h5_fail(f->name, path);
-  }
-  for (int i = 0; i < count; i++) {
-    unsigned flags, config;
-    size_t values = 0;
-    char name[64] = "";
-    H5Z_filter_t filter = H5Pget_filter2(list, (unsigned)i, &flags, &values, NULL, sizeof name, name, &config);
-    bool packs = filter == H5Z_FILTER_DEFLATE || filter == H5Z_FILTER_SHUFFLE;
-    if (filter != H5Z_FILTER_FLETCHER32 && !(packs && f->compressed)) {
-      return kl_fail(KL_EIO, "%s: %.300s: no filter but Fletcher-32 expected, found filter %d%s%.63s%s%s", f->name,
-                     path, filter, *name != '\0' ? " (" : "", name, *name != '\0' ? ")" : "",
-                     packs ? "; compressed = true takes it" : "");
+/* Through the filters, chunk by chunk. */
+static kl_status read_chunks(const kl_h5_file *f, const char *path, const kl_h5_dataset *d, char *to) {
+  kl_h5_source source = kl_h5_source_of(f);
+  char *chunk = kl_alloc(d->chunk_bytes);
+  kl_status status = chunk == NULL ? KL_ENOMEM : KL_OK;
+  for (size_t i = 0; i < d->chunks && status == KL_OK; i++) {
+    status = kl_h5_read_chunk(&source, path, d, i, chunk);
+    if (status == KL_OK) {
+      kl_h5_place_chunk(d, i, chunk, 0, d->shape.dim[0], to);
     }
-    *factor = filter == H5Z_FILTER_DEFLATE ? MOST_INFLATED : *factor;
   }
-  return KL_OK;
-}
-
-/* Layout, filters, other files, and whether the declared bytes are stored. */
-static kl_status check_storage(const kl_h5_file *f, const char *path, kl_h5_dataset *d, hid_t list) {
-  H5D_layout_t layout = H5Pget_layout(list);
-  if (layout == H5D_VIRTUAL || (layout != H5D_CONTIGUOUS && layout != H5D_CHUNKED && layout != H5D_COMPACT)) {
-    return kl_fail(KL_EIO, "%s: %.300s: a contiguous, chunked or compact dataset expected, found a %s one", f->name,
-                   path, layout == H5D_VIRTUAL ? "virtual" : "strange");
-  }
-  if (H5Pget_external_count(list) != 0) {
-    return kl_fail(KL_EIO, "%s: %.300s: data inside the file expected, found data in another file", f->name, path);
-  }
-  size_t factor = 1;
-  KL_TRY(check_filters(f, path, list, &factor));
-  if (layout == H5D_CHUNKED) {
-    KL_TRY(check_chunk(f, path, d, list));
-  }
-  hsize_t stored = d->bytes == 0 ? 0 : H5Dget_storage_size(d->id);
-  if (d->bytes / factor > stored || d->bytes / factor > f->size) {
-    char text[KL_SHAPE_TEXT];
-    return kl_fail(KL_EIO, "%s: %.300s: shape %s needs %zu bytes, %llu are stored", f->name, path,
-                   kl_shape_text(&d->shape, text), d->bytes, (unsigned long long)stored);
-  }
-  if (layout == H5D_CONTIGUOUS && d->bytes > 0) {
-    haddr_t at = H5Dget_offset(d->id);
-    if (at == HADDR_UNDEF || at > f->size || d->bytes > f->size - at) {
-      return kl_fail(KL_EIO, "%s: %.300s: %zu bytes expected inside the file, found at offset %lld of %zu", f->name,
-                     path, d->bytes, (long long)at, f->size);
-    }
-    d->contiguous = true;
-    d->offset = at;
-    d->bytes_in_image = f->image.data == NULL ? NULL : f->image.data + at;
-  }
-  return KL_OK;
-}
-
-kl_status kl_h5_check_dataset(kl_h5_file *f, const char *path, kl_h5_dataset *d) {
-  d->bytes_in_image = NULL;
-  d->contiguous = false;
-  KL_TRY(check_type(f, path, d));
-  KL_TRY(check_space(f, path, d));
-  hid_t list = H5Dget_create_plist(d->id);
-  if (list < 0) {
-    return kl_h5_fail(f->name, path);
-  }
-  kl_status status = check_storage(f, path, d, list);
-  H5Pclose(list);
+  kl_free(chunk, d->chunk_bytes);
   return status;
 }
 
-kl_status kl_h5_open_dataset(kl_h5_file *f, const char *path, kl_h5_dataset *d) {
-  kl_h5_kind kind;
-  KL_TRY(kl_h5_open_path(f, path, &d->id, &kind));
-  return kind == KL_H5_DATASET ? kl_h5_check_dataset(f, path, d)
-                               : kl_fail(KL_EIO, "%s: %.300s: a dataset expected, found %s", f->name, path,
-                                         kind == KL_H5_GROUP ? "a group" : "nothing there");
+/* Elements of a file in memory that lie together; NULL if they do not. */
+static const char *bytes_in_memory(const kl_h5_file *f, const kl_h5_dataset *d) {
+  return d->layout == KL_H5_COMPACT      ? d->bytes_in_header
+         : d->layout == KL_H5_CONTIGUOUS ? f->image.data + d->offset
+                                         : NULL;
 }
 
-kl_status kl_h5_read_raw(kl_h5_file *f, const char *path, const kl_h5_dataset *d, void *to) {
-  if (d->bytes_in_image != NULL) {
-    memcpy(to, d->bytes_in_image, d->bytes);
-  } else if (d->bytes > 0) {
-    hid_t type = kl_h5_type_of(d->element); /* equal to the dataset's own: HDF5 has nothing to convert */
-    herr_t result = H5Dread(d->id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, to);
-    kl_status status = result < 0 ? kl_h5_fail(f->name, path) : KL_OK;
-    H5Tclose(type);
-    return status;
+static kl_status read_raw(const kl_h5_file *f, const char *path, const kl_h5_dataset *d, void *to) {
+  const char *bytes = bytes_in_memory(f, d);
+  if (d->bytes == 0) {
+    return KL_OK;
+  }
+  if (bytes == NULL) {
+    return read_chunks(f, path, d, to);
+  }
+  memcpy(to, bytes, d->bytes);
+  return KL_OK;
+}
+
+kl_status kl_h5_get_raw(const kl_h5_file *f, const char *path, const kl_h5_dataset *d, kl_buffer *scratch,
+                        const void **out) {
+  *out = d->bytes == 0 ? "" : bytes_in_memory(f, d);
+  if (*out == NULL) {
+    KL_TRY(kl_buffer_reserve(scratch, d->bytes));
+    KL_TRY(read_raw(f, path, d, scratch->data));
+    *out = scratch->data;
   }
   return KL_OK;
 }
@@ -353,7 +200,7 @@ static kl_status read_dataset(kl_h5_file *f, const char *path, const kl_h5_datas
   char what[KL_PATH_TEXT + 304];
   KL_TRY(kl_tensor_new(kl_element_dtype(d->element), &d->shape, out));
   snprintf(what, sizeof what, "%s: %.300s", f->name, path);
-  kl_status status = kl_h5_read_raw(f, path, d, kl_elements_place(*out, d->element));
+  kl_status status = read_raw(f, path, d, kl_elements_place(*out, d->element));
   if (status == KL_OK) {
     status = kl_elements_convert(what, *out, d->element);
   }
@@ -366,16 +213,12 @@ static kl_status read_dataset(kl_h5_file *f, const char *path, const kl_h5_datas
 
 kl_status kl_h5_read(kl_h5_file *f, const char *path, kl_tensor **out) {
   char *checked;
-  kl_h5_dataset d = {.id = -1};
+  kl_h5_dataset d;
   *out = NULL;
-  KL_TRY(kl_h5_enter());
   KL_TRY(kl_h5_new_path(f->name, path, &checked));
-  kl_status status = kl_h5_open_dataset(f, checked, &d);
+  kl_status status = kl_h5_find_dataset(f, checked, &d);
   if (status == KL_OK) {
     status = read_dataset(f, checked, &d, out);
-  }
-  if (d.id >= 0) {
-    H5Oclose(d.id);
   }
   kl_h5_free_path(checked);
   return status;

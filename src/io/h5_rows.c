@@ -1,44 +1,33 @@
-/* The file is opened by HDF5's own driver, without locks, and read by hyperslabs; only what lies in chunks or in the
- * header is read through HDF5 at all, rows.c reads the rest itself. */
+/* Rows that lie in chunks or in the header are read here, with the chunks kept that were read last; where a dataset
+ * lies in one piece, rows.c reads it itself. */
 #include "io/h5_rows.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "io/h5_internal.h"
 
 #define SMALLEST_CACHE ((size_t)1 << 20)
-#define LARGEST_CACHE ((size_t)256 << 20) /* bytes of unpacked chunks that HDF5 keeps */
+#define LARGEST_CACHE ((size_t)256 << 20) /* bytes of chunks that are kept, but for a chunk that is larger */
+
+/* A chunk that is kept: number + 1, or 0. */
+typedef struct slot {
+  size_t number;
+  char *bytes;
+} slot;
 
 struct kl_h5_rows {
   kl_h5_file file;
   kl_h5_dataset set;
   char path[KL_PATH_TEXT];
+  size_t band; /* chunks side by side: all that a row lies in */
+  slot *slots; /* chunk i is kept in slot i % slot_count or not at all */
+  size_t slot_count;
 };
 
-static kl_status open_file(kl_h5_file *f, const char *path) {
-  struct stat st;
-  kl_path_text(path, f->name);
-  f->file = -1;
-  f->compressed = true;
-  if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) {
-    return kl_fail(KL_EIO, "%s: cannot be read: it is not a regular file", f->name);
-  }
-  f->size = (size_t)st.st_size;
-  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  if (access >= 0 && H5Pset_fapl_sec2(access) >= 0 && H5Pset_file_locking(access, 0, 1) >= 0 &&
-      H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0) {
-    f->file = H5Fopen(path, H5F_ACC_RDONLY, access);
-  }
-  kl_status status = f->file >= 0 ? KL_OK : kl_h5_fail(f->name, "not a whole HDF5 file");
-  H5Pclose(access);
-  return status == KL_OK ? kl_h5_check_end(f) : status;
-}
-
 /* The only dataset that can be read. */
-static kl_status find_dataset(kl_h5_rows *r) {
+static kl_status find_only(kl_h5_rows *r) {
   kl_h5_list list;
   KL_TRY(kl_h5_list_datasets(&r->file, &list));
   kl_status status = KL_OK;
@@ -48,7 +37,7 @@ static kl_status find_dataset(kl_h5_rows *r) {
     int n = snprintf(names + at, sizeof names - at, "%s%s", at > 0 ? ", " : "", list.items[i].path);
     at = n < 0 || (size_t)n >= sizeof names - at ? sizeof names - 1 : at + (size_t)n;
   }
-  if (list.count == 1) {
+  if (list.count == 1 && strlen(list.items[0].path) < sizeof r->path) {
     snprintf(r->path, sizeof r->path, "%s", list.items[0].path);
   } else {
     status = kl_fail(KL_EVALUE, "%s: the option dataset = path expected, the file has %zu datasets%s%s", r->file.name,
@@ -58,62 +47,50 @@ static kl_status find_dataset(kl_h5_rows *r) {
   return status;
 }
 
-/* Opens the dataset again with a cache that holds all chunks that a row lies in. */
-static kl_status open_cached(kl_h5_rows *r) {
-  hsize_t dims[H5S_MAX_RANK];
-  hid_t list = H5Dget_create_plist(r->set.id);
-  bool chunked = list >= 0 && H5Pget_layout(list) == H5D_CHUNKED;
-  int ndim = chunked ? H5Pget_chunk(list, H5S_MAX_RANK, dims) : 0;
-  H5Pclose(list);
-  if (!chunked || ndim != r->set.shape.ndim) {
+/* Room for all chunks that a row lies in, within limits. */
+static kl_status make_slots(kl_h5_rows *r) {
+  const kl_h5_dataset *d = &r->set;
+  if (d->layout != KL_H5_CHUNKED || d->bytes == 0) {
     return KL_OK;
   }
-  double bytes = r->set.element.size; /* of the chunks side by side */
-  for (int i = 0; i < ndim; i++) {
-    double size = (double)dims[i], all = (double)r->set.shape.dim[i];
-    bytes *= i == 0 || size > all ? size : (double)((int64_t)((all + size - 1) / size)) * size;
-  }
-  size_t cache = bytes < (double)SMALLEST_CACHE  ? SMALLEST_CACHE
-                 : bytes > (double)LARGEST_CACHE ? LARGEST_CACHE
-                                                 : (size_t)bytes;
-  hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
-  hid_t again =
-      access >= 0 && H5Pset_chunk_cache(access, 10007, cache, 1.0) >= 0 ? H5Dopen2(r->file.file, r->path, access) : -1;
-  H5Pclose(access);
-  if (again >= 0) {
-    H5Oclose(r->set.id);
-    r->set.id = again;
-  }
-  return again >= 0 ? KL_OK : kl_h5_fail(r->file.name, r->path);
+  r->band = d->chunks / (size_t)d->grid[0];
+  size_t most = LARGEST_CACHE / d->chunk_bytes, least = SMALLEST_CACHE / d->chunk_bytes;
+  size_t count = r->band > least ? r->band : least;
+  count = count < most ? count : most;
+  count = count < d->chunks ? count : d->chunks;
+  r->slot_count = count > 0 ? count : 1;
+  r->slots = kl_alloc_zero(r->slot_count * sizeof *r->slots);
+  return r->slots == NULL ? KL_ENOMEM : KL_OK;
 }
 
 static kl_status open_dataset(kl_h5_rows *r, const char *dataset) {
-  char *checked;
-  if (dataset == NULL) {
-    KL_TRY(find_dataset(r));
-  } else if (strlen(dataset) >= sizeof r->path - 1) {
-    return kl_fail(KL_EVALUE, "%s: the path of a dataset of fewer than %zu bytes expected, got %zu", r->file.name,
-                   sizeof r->path - 1, strlen(dataset));
+  if (dataset != NULL) {
+    if (strlen(dataset) >= sizeof r->path - 1) {
+      return kl_fail(KL_EVALUE, "%s: the path of a dataset of fewer than %zu bytes expected, got %zu", r->file.name,
+                     sizeof r->path - 1, strlen(dataset));
+    }
+    KL_TRY(kl_h5_new_path(r->file.name, dataset, &r->file.only));
+    snprintf(r->path, sizeof r->path, "%s", r->file.only);
   }
-  KL_TRY(kl_h5_new_path(r->file.name, dataset == NULL ? r->path : dataset, &checked));
-  snprintf(r->path, sizeof r->path, "%s", checked);
-  kl_h5_free_path(checked);
-  KL_TRY(kl_h5_open_dataset(&r->file, r->path, &r->set));
-  return open_cached(r);
+  KL_TRY(kl_h5_look(&r->file));
+  if (dataset == NULL) {
+    KL_TRY(find_only(r));
+  }
+  KL_TRY(kl_h5_find_dataset(&r->file, r->path, &r->set));
+  return make_slots(r);
 }
 
-kl_status kl_h5_rows_open(const char *path, const char *dataset, kl_h5_rows **out) {
+kl_status kl_h5_rows_open(const char *name, int file, size_t size, const char *dataset, kl_h5_rows **out) {
   *out = NULL;
-  KL_TRY(kl_h5_enter());
   kl_h5_rows *r = kl_alloc_zero(sizeof *r);
   if (r == NULL) {
     return KL_ENOMEM;
   }
-  r->set.id = -1;
-  kl_status status = open_file(&r->file, path);
-  if (status == KL_OK) {
-    status = open_dataset(r, dataset);
-  }
+  snprintf(r->file.name, sizeof r->file.name, "%s", name);
+  r->file.file = file;
+  r->file.size = size;
+  r->file.compressed = true;
+  kl_status status = open_dataset(r, dataset);
   if (status != KL_OK) {
     kl_h5_rows_release(r);
     return status;
@@ -124,12 +101,12 @@ kl_status kl_h5_rows_open(const char *path, const char *dataset, kl_h5_rows **ou
 
 void kl_h5_rows_release(kl_h5_rows *r) {
   if (r != NULL) {
-    if (r->file.file >= 0 && kl_h5_enter() == KL_OK) {
-      if (r->set.id >= 0) {
-        H5Oclose(r->set.id);
-      }
-      H5Fclose(r->file.file);
+    for (size_t i = 0; i < r->slot_count && r->slots != NULL; i++) {
+      kl_free(r->slots[i].bytes, r->set.chunk_bytes);
     }
+    kl_free(r->slots, r->slot_count * sizeof *r->slots);
+    kl_h5_toc_release(&r->file.toc);
+    kl_h5_free_path(r->file.only);
     kl_free(r, sizeof *r);
   }
 }
@@ -140,30 +117,43 @@ const kl_shape *kl_h5_rows_shape(const kl_h5_rows *r) { return &r->set.shape; }
 
 bool kl_h5_rows_offset(const kl_h5_rows *r, uint64_t *out) {
   *out = r->set.offset;
-  return r->set.contiguous;
+  return r->set.layout == KL_H5_CONTIGUOUS && r->set.bytes > 0;
+}
+
+/* The bytes of a chunk, kept from before or read now. */
+static kl_status get_chunk(kl_h5_rows *r, size_t number, const char **out) {
+  slot *s = &r->slots[number % r->slot_count];
+  if (s->number != number + 1) {
+    kl_h5_source source = kl_h5_source_of(&r->file);
+    s->number = 0;
+    if (s->bytes == NULL) {
+      s->bytes = kl_alloc(r->set.chunk_bytes);
+    }
+    if (s->bytes == NULL) {
+      return KL_ENOMEM;
+    }
+    KL_TRY(kl_h5_read_chunk(&source, r->path, &r->set, number, s->bytes));
+    s->number = number + 1;
+  }
+  *out = s->bytes;
+  return KL_OK;
 }
 
 kl_status kl_h5_rows_read(kl_h5_rows *r, int64_t first, int64_t count, void *to) {
-  hsize_t start[KL_MAX_NDIM] = {(hsize_t)first}, size[KL_MAX_NDIM] = {(hsize_t)count};
-  const kl_shape *shape = &r->set.shape;
-  bool empty = count == 0;
-  for (int i = 1; i < shape->ndim; i++) {
-    size[i] = (hsize_t)shape->dim[i];
-    empty = empty || size[i] == 0;
-  }
-  if (empty) {
+  const kl_h5_dataset *d = &r->set;
+  if (count == 0 || d->bytes == 0) {
     return KL_OK;
   }
-  KL_TRY(kl_h5_enter());
-  hid_t type = kl_h5_type_of(r->set.element); /* equal to the dataset's own: HDF5 has nothing to convert */
-  hid_t space = H5Dget_space(r->set.id), memory = H5Screate_simple(shape->ndim, size, NULL);
-  kl_status status = KL_OK;
-  if (H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, size, NULL) < 0 ||
-      H5Dread(r->set.id, type, memory, space, H5P_DEFAULT, to) < 0) {
-    status = kl_h5_fail(r->file.name, r->path);
+  if (d->layout == KL_H5_COMPACT) {
+    size_t row = d->bytes / (size_t)d->shape.dim[0];
+    memcpy(to, d->bytes_in_header + (size_t)first * row, (size_t)count * row);
+    return KL_OK;
   }
-  H5Sclose(memory);
-  H5Sclose(space);
-  H5Tclose(type);
-  return status;
+  size_t low = (size_t)(first / d->chunk_dim[0]), high = (size_t)((first + count - 1) / d->chunk_dim[0]);
+  for (size_t i = low * r->band; i < (high + 1) * r->band; i++) {
+    const char *bytes;
+    KL_TRY(get_chunk(r, i, &bytes));
+    kl_h5_place_chunk(d, i, bytes, first, count, to);
+  }
+  return KL_OK;
 }

@@ -284,7 +284,6 @@ static kl_status finish_with_manifest(kl_h5_writer *w, const char *members, kl_b
 }
 
 kl_status kl_h5_writer_finish(kl_h5_writer *w, const kl_h5_write_options *options, kl_buffer *out) {
-  KL_TRY(kl_h5_enter());
   return options->manifest ? finish_with_manifest(w, options->members, out)
                            : kl_h5_build_image(w, options->checksums, options->bools, out);
 }

@@ -1,5 +1,5 @@
-/* Rows by pread() where they lie together, through HDF5 where they lie in its chunks.  What is read is checked against
- * the file's size and time afterwards: whatever changed meanwhile is found then. */
+/* Rows by pread() where they lie together, through h5_rows.c where they lie in chunks of HDF5.  What is read is checked
+ * against the file's size and time afterwards: whatever changed meanwhile is found then. */
 #include "io/rows.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ struct kl_row_file {
   kl_shape shape;
   size_t raw_row, row; /* bytes of a row in the file and as it is read */
   uint64_t data;       /* offset of the first row */
-  kl_h5_rows *chunks;  /* not NULL: rows are read through HDF5, one thread at a time */
+  kl_h5_rows *chunks;  /* not NULL: rows are read through it, one thread at a time */
   pthread_mutex_t lock;
 };
 
@@ -128,18 +128,18 @@ static kl_status open_idx(kl_row_file *f, const char *head, size_t size) {
   return check_length(f, h.data, h.bytes);
 }
 
-static kl_status open_h5(kl_row_file *f, const char *path, const char *dataset) {
-  KL_TRY(kl_h5_rows_open(path, dataset, &f->chunks));
+static kl_status open_h5(kl_row_file *f, const char *dataset) {
+  KL_TRY(kl_h5_rows_open(f->name, f->file, (size_t)f->opened.st_size, dataset, &f->chunks));
   f->element = kl_h5_rows_element(f->chunks);
   f->shape = *kl_h5_rows_shape(f->chunks);
   if (kl_h5_rows_offset(f->chunks, &f->data)) {
     kl_h5_rows_release(f->chunks);
     f->chunks = NULL;
   }
-  return check_unchanged(f); /* HDF5 has opened it a second time */
+  return check_unchanged(f); /* while its structure was read */
 }
 
-static kl_status open_format(kl_row_file *f, const char *path, const char *dataset) {
+static kl_status open_format(kl_row_file *f, const char *dataset) {
   char head[KL_NPY_PREFIX + KL_NPY_MAX_HEADER];
   size_t size;
   KL_TRY(read_at(f, 0, head, sizeof head, &size));
@@ -148,7 +148,7 @@ static kl_status open_format(kl_row_file *f, const char *path, const char *datas
     return kl_fail(KL_EVALUE, "%s: datasets are in HDF5 files, and this is none", f->name);
   }
   if (h5) {
-    return open_h5(f, path, dataset);
+    return open_h5(f, dataset);
   }
   if (size >= 6 && memcmp(head, "\x93NUMPY", 6) == 0) {
     return open_npy(f, head, size);
@@ -172,7 +172,7 @@ static kl_status open_file(kl_row_file *f, const char *path, const char *dataset
   if (!S_ISREG(f->opened.st_mode)) {
     return kl_fail(KL_EIO, "%s: cannot be read: it is not a regular file", f->name);
   }
-  KL_TRY(open_format(f, path, dataset));
+  KL_TRY(open_format(f, dataset));
   if (f->shape.ndim == 0) {
     return kl_fail(KL_EIO, "%s: an array with rows expected, found a scalar", f->name);
   }

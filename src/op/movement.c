@@ -20,8 +20,8 @@ static kl_status check_window(const kl_shape *from, kl_attr *starts, const int64
     if (starts->v[i] < 0 && known) {
       starts->v[i] += from->dim[i];
     }
-    if ((starts->v[i] < 0 && !from_end) || (from_end && least > -starts->v[i]) || size[i] < KL_UNKNOWN ||
-        (known && starts->v[i] > from->dim[i] - least)) {
+    if ((starts->v[i] < 0 && !from_end) || starts->v[i] == INT64_MIN || (from_end && starts->v[i] > -least) ||
+        size[i] < KL_UNKNOWN || (known && starts->v[i] > from->dim[i] - least)) {
       char text[KL_SHAPE_TEXT];
       return kl_fail(KL_ESHAPE, "%lld elements from position %lld on are not inside axis %d of shape %s",
                      (long long)size[i], (long long)starts->v[i] + 1, i + 1, kl_shape_text(from, text));

@@ -34,6 +34,9 @@ static void put(printer *p, const char *format, ...) {
 }
 
 /* The axis has a gap: only its first and last EDGE positions are shown. */
+/* One without elements may have any number of empty rows. */
+static bool is_long(const kl_tensor *t) { return kl_tensor_numel(t) > THRESHOLD || kl_tensor_numel(t) == 0; }
+
 static bool has_gap(const printer *p, int axis) { return p->shorten && p->t->shape.dim[axis] > 2 * EDGE; }
 
 static int64_t shown(const printer *p, int axis) { return has_gap(p, axis) ? 2 * EDGE : p->t->shape.dim[axis]; }
@@ -43,7 +46,7 @@ static int64_t position(const printer *p, int axis, int64_t i) {
 }
 
 size_t kl_print_size(const kl_tensor *t) {
-  printer p = {.t = t, .shorten = kl_tensor_numel(t) > THRESHOLD};
+  printer p = {.t = t, .shorten = is_long(t)};
   size_t n = 1;
   if (kl_tensor_has_value(t)) {
     for (int axis = 0; axis < t->shape.ndim; axis++) {
@@ -173,7 +176,7 @@ size_t kl_print(const kl_tensor *t, char *out, size_t size) {
   static const char head[] = "tensor(";
   printer p = {.t = t, .out = out, .size = size};
   char shape[KL_SHAPE_TEXT];
-  p.shorten = kl_tensor_numel(t) > THRESHOLD;
+  p.shorten = is_long(t);
   put(&p, "%s", head);
   if (kl_tensor_has_value(t)) {
     if (kl_dtype_is_float((kl_dtype)t->dtype)) {

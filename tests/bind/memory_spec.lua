@@ -214,6 +214,15 @@ describe("the memory limit", function()
   end)
 end)
 
+describe("a tensor without elements", function()
+  it("is printed in few rows, however many it has", function()
+    local rows = "[],\n        [],\n        []"
+    assert.equal(("tensor([%s,\n        ...,\n        %s], shape=(1099511627776, 0), dtype=float32)"):format(rows, rows),
+      tostring(kl.zeros{1 << 40, 0}))
+    assert.equal("tensor([], shape=(0, 1099511627776), dtype=float32)", tostring(kl.zeros{0, 1 << 40}))
+  end)
+end)
+
 describe("a shape that cannot be", function()
   local x = kl.ones{2, 3}
   for what, f in pairs{

@@ -1,6 +1,8 @@
-/* The thread pool: every block runs once, on any number of threads, and a forked child has a pool of its own. */
+/* The thread pool: every block runs once, on any number of threads, and a forked child has a pool of its own; a thread
+ * that is alone needs nobody. */
 #include "device/cpu/pool.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -33,6 +35,40 @@ static bool run_regions(int regions) {
   return true;
 }
 
+typedef struct own_blocks {
+  pthread_t thread;
+  int64_t sum;
+  bool ok;
+} own_blocks;
+
+static void add(void *context, int64_t block) {
+  own_blocks *own = context;
+  own->ok = own->ok && pthread_equal(pthread_self(), own->thread);
+  own->sum += block;
+}
+
+/* Regions of a thread that is alone: it runs their blocks itself. */
+static void *run_alone(void *argument) {
+  own_blocks *own = argument;
+  own->thread = pthread_self();
+  own->ok = !kl_pool_set_alone(true) && kl_pool_threads() == 1;
+  for (int i = 0; i < 2000; i++) {
+    own->sum = 0;
+    kl_pool_run(100, add, own);
+    own->ok = own->ok && own->sum == 4950;
+  }
+  return NULL;
+}
+
+/* The same while this thread has regions of all. */
+static bool beside_another(void) {
+  own_blocks own = {0};
+  pthread_t thread;
+  bool made = pthread_create(&thread, NULL, run_alone, &own) == 0;
+  bool ok = run_regions(300);
+  return made && pthread_join(thread, NULL) == 0 && own.ok && ok;
+}
+
 static void check(bool ok, const char *what, int n) {
   if (ok) {
     passed++;
@@ -59,6 +95,7 @@ int main(void) {
   static const int threads[] = {1, 2, 3, 8, 64, 2};
   for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
     check(kl_pool_set_threads(threads[i]) == KL_OK && run_regions(300), "every block once", threads[i]);
+    check(beside_another(), "beside a thread that is alone", threads[i]);
     check(in_child(0), "in a forked child", threads[i]);
     check(in_child(5), "in a forked child with another number", threads[i]);
     check(run_regions(300), "in the parent afterwards", threads[i]);

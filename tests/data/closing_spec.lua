@@ -57,7 +57,7 @@ local ends = {
   ["repetitions of an early end"] = {5, function(_, ds) for _ in ds:take(2):repeat_(5):each() do end end},
   ["groups of elements"] = {3, function(_, ds)
     local grouped = Dataset.range(3):group_by_window(function(x) return x end, function() return ds:take(2) end, 1)
-    for _ in grouped:take(5):each() do end
+    for _ in grouped:take(5):each() do assert.is_true(opened - closed <= 1) end -- one at a time
   end},
   ["mixed data sets"] = {4, function(_, ds)
     for _ in Dataset.sample_from_datasets{ds, ds}:take(9):each() do end

@@ -349,6 +349,7 @@ describe("a map with replay", function()
 
   it("is refused where it can not be", function()
     raises(function() rows:map(scaled, {replay = 1}) end, "map: 'replay' must be a boolean")
+    raises(function() rows:map(scaled, {num_parallel_calls = 2}) end, "no 'num_parallel_calls': a map with replay = true")
     raises(function() rows:map(scaled, {replay = true, stateful = true}) end, "'stateful' and 'replay' exclude each other")
     raises(function()
       local _ = rows:batch(4):map(function(x) return x * x:sum():item() end, {replay = true}):prefetch(1):collect()

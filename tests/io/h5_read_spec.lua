@@ -1,4 +1,5 @@
--- core.io.h5_open: src/io/h5_read.c, h5_list.c, h5_attribute.c, on files that Keras and h5py have made.
+-- core.io.h5_open: src/io/h5_read.c, h5_list.c, h5_attribute.c, on files that Keras and h5py have made.  What damaged ones do:
+-- h5_apart_spec.lua.
 local core = require "kl".core
 local support = dofile "tests/io/support.lua"
 local open = core.io.h5_open
@@ -190,7 +191,7 @@ describe("HDF5 shapes and layouts", function()
     assert.equal(2, changed) -- of `chunked` and of `fletcher`
     local f <close> = open(raw)
     assert.equal(255, f:read("chunked"):totable()[5]) -- nothing protects it but a manifest
-    assert.matches("/fletcher: HDF5: .*[Ff]letcher", support.message(f.read, f, "fletcher"))
+    assert.matches("/fletcher: chunk 2 is damaged: Fletcher%-32 %x+ expected, %x+ found$", support.message(f.read, f, "fletcher"))
   end)
   for _, version in ipairs{"", "_v110"} do
     it("under names in UTF-8 and in large groups are found" .. version, function()
@@ -252,8 +253,8 @@ describe("HDF5 files that kl refuses", function()
   for _, name in ipairs{"keras_mlp.weights.h5", "h5/accept_names_v110.h5"} do
     it("because they were cut off: " .. name, function()
       local raw = core.io.read_file(golden .. name)
-      for n = 0, 200 do assert.has_error(function() open(raw:sub(1, n), "x") end) end
-      for n = 200, #raw - 1, 97 do assert.has_error(function() open(raw:sub(1, n)) end) end
+      for n = 0, 200, 3 do assert.has_error(function() open(raw:sub(1, n), "x") end) end
+      for n = 200, #raw - 1, 397 do assert.has_error(function() open(raw:sub(1, n)) end) end
       assert.has_error(function() open(raw:sub(1, -2)) end)
     end)
     it("because bytes follow their end: " .. name, function()
@@ -261,26 +262,6 @@ describe("HDF5 files that kl refuses", function()
       assert.matches(("%d bytes expected by its superblock, %d found$"):format(#raw, #raw + 1), support.message(open, raw .. "\0"))
     end)
   end
-  it("never with a crash or a long wait, when bytes are changed", function()
-    for _, name in ipairs{"keras_mlp.weights.h5", "h5/accept_layouts.h5"} do
-      assert.matches("survived$", support.run_apart([[
-        local core = require "kl".core
-        local raw, state = core.io.read_file(arg[1]), 12345
-        for n = 1, 300 do
-          local bytes = raw
-          for i = 1, 3 do
-            state = (state * 1103515245 + 12345) % 2147483648
-            local at = state % #raw + 1
-            bytes = bytes:sub(1, at - 1) .. string.char(state // 65536 % 256) .. bytes:sub(at + 1)
-          end
-          local ok, f = pcall(core.io.h5_open, bytes)
-          local ok2, list = pcall(function() return f:datasets() end)
-          for _, item in ipairs(ok and ok2 and list or {}) do pcall(f.read, f, item.path) end
-          if ok then f:close() end
-        end
-        print "survived"]], golden .. name))
-    end
-  end)
 end)
 
 describe("HDF5 attributes", function()

@@ -284,31 +284,23 @@ describe("a manifest", function()
     local h <close> = open(new():group("/kl/manifest"):finish(), "x")
     assert.is_false(h:has_manifest())
   end)
-  it("makes every change of one bit an error, or leaves the data equal", function()
-    local folder, remove = support.folder()
-    core.io.write_file(folder .. "/x.h5", bytes)
-    local errors = support.run_apart([[
-      local core = require "kl".core
-      local bytes = core.io.read_file(arg[1])
-      local function content(raw)
-        local f <close> = core.io.h5_open(raw)
-        f:check_manifest()
-        local all = {}
-        for i, item in ipairs(f:datasets()) do
-          all[i] = item.path .. table.concat(item.shape, ",") .. tostring(f:read(item.path))
-        end
-        return table.concat(all)
+  it("makes a change of one bit an error, or leaves the data equal", function()
+    local function content(raw)
+      local f <close> = open(raw)
+      f:check_manifest()
+      local all = {}
+      for i, item in ipairs(f:datasets()) do
+        all[i] = item.path .. table.concat(item.shape, ",") .. tostring(f:read(item.path))
       end
-      local expected, errors = content(bytes):gsub("/kl/manifest[^/]*", ""), 0
-      for at = 1, #bytes do
-        local ok, found = pcall(content, bytes:sub(1, at - 1) .. string.char(bytes:byte(at) ~ 1 << at % 8) .. bytes:sub(at + 1))
-        if not ok then errors = errors + 1 end
-        assert(not ok or found:gsub("/kl/manifest[^/]*", "") == expected, "other data after a change at " .. at)
-      end
-      print(errors)]], folder .. "/x.h5")
-    remove()
-    assert.matches("^%d+$", errors)
-    assert.is_true(tonumber(errors) > #bytes / 2)
+      return (table.concat(all):gsub("/kl/manifest[^/]*", ""))
+    end
+    local expected, errors = content(bytes), 0
+    for at = 1, #bytes, 5 do -- every bit of a byte comes up
+      local ok, found = pcall(content, bytes:sub(1, at - 1) .. string.char(bytes:byte(at) ~ 1 << at % 8) .. bytes:sub(at + 1))
+      if not ok then errors = errors + 1 end
+      assert(not ok or found == expected, "other data after a change at " .. at)
+    end
+    assert.is_true(errors > #bytes / 10)
   end)
   it("makes every truncation an error", function()
     for n = 0, #bytes - 1, 7 do assert.has_error(function() open(bytes:sub(1, n), "x") end) end

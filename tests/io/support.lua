@@ -24,12 +24,11 @@ function support.program()
   return support.shell("readlink /proc/$PPID/exe")
 end
 
---- What a script prints in a process of its own, for what HDF5 does with damaged headers: it leaks, and may do worse
---- (reliability.md 1).  The script gets the arguments as `arg`.
+--- What a script prints in a process of its own.  It gets the arguments as `arg`.
 function support.run_apart(script, ...)
   local folder, remove = support.folder()
   core.io.write_file(folder .. "/script.lua", script)
-  local command = ("ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 timeout 100 '%s' run '%s/script.lua'"):format(
+  local command = ("timeout 100 '%s' run '%s/script.lua'"):format(
     support.program(), folder)
   for _, argument in ipairs{...} do command = command .. (" '%s'"):format(argument) end
   local output = support.shell(command .. " 2>&1")

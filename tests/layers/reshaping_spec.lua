@@ -14,6 +14,8 @@ describe("reshaping layers", function()
     near(layers.Permute{2, 1}(x), {{{0, 3}, {1, 4}, {2, 5}}, {{6, 9}, {7, 10}, {8, 11}}}, "Permute")
     near(layers.RepeatVector{2}(kl.tensor{{1.0, 2.0}, {3.0, 4.0}}), {{{1, 2}, {1, 2}}, {{3, 4}, {3, 4}}}, "RepeatVector")
     near(layers.Flatten{}(kl.tensor{1.0, 2.0}), {{1}, {2}}, "a vector")
+    near(layers.Flatten{data_format = "channels_first"}(x), {{0, 3, 1, 4, 2, 5}, {6, 9, 7, 10, 8, 11}}, "channels first")
+    raises(function() layers.Flatten{data_format = "first"} end, "'data_format' must be one of \"channels_last\", \"channels_first\"")
   end)
 
   it("leave integers as they are", function() assert.equal("int32", layers.Flatten{}(x).dtype) end)

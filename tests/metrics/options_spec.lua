@@ -138,6 +138,7 @@ describe("intersection over union", function()
     raises(function() metrics.IoU{2, {}} end, "IoU: 'target_class_ids' must be a list of classes")
     raises(function() metrics.MeanIoU{} end, "MeanIoU: 'num_classes' is missing")
     raises(function() metrics.MeanIoU{0} end, "MeanIoU: 'num_classes' must be an integer >= 1, got 0")
+    raises(function() metrics.MeanIoU{1 << 40} end, "too large") -- at once, and not after a list of them
     raises(function() metrics.MeanIoU{2, axis = 0} end, "MeanIoU: 'axis' must be an integer other than 0")
     raises(function() metrics.MeanIoU{2}({0, 1, 1}, {0, 1}) end, "y_true of shape %(3,%) does not fit y_pred of shape %(2,%)")
   end)

@@ -3,7 +3,7 @@
 local names = {}
 for line in assert(io.popen("ls lua/kl/ops")):lines() do
   local name = line:match("^(.*)%.lua$")
-  if name ~= "init" and name ~= "define" then names[#names + 1] = name end -- these are no operations
+  if name and not ({init = true, define = true, epsilon = true})[name] then names[#names + 1] = name end -- these are no operations
 end
 
 local function sorted_keys(t)

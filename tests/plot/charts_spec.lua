@@ -146,6 +146,30 @@ describe("a heat map", function()
   end)
 end)
 
+describe("a heat map's axes", function()
+  it("number every row and column where there is room", function()
+    local function labels(n, axis)
+      local list = {}
+      local fig = kl.plot.figure{}:heatmap(kl.zeros{n, n})
+      for i, tick in ipairs(fig[1]:axis(axis, fig[1]:parts(), 9).ticks) do list[i] = tick[2] end
+      return table.concat(list, " ")
+    end
+    assert.equal("0 1 2 3 4 5 6 7 8 9", labels(10, "y"))
+    assert.equal("0 1 2 3 4 5 6 7 8 9", labels(10, "x"))
+    assert.equal("0 5 10 15 20 25", labels(28, "y"))
+  end)
+end)
+
+describe("a label of an axis in text", function()
+  it("stands beside the numbers, not on them", function()
+    for _, case in ipairs{{"Loss", {0.2, 0.5, 0.8}}, {"a long label", {1e5, 2e5}}, {"y", {1e-5, 3e-5}}} do
+      local text = kl.plot.figure{ylabel = case[1]}:line(case[2]):render("txt", {width = 60, height = 9})
+      assert.matches("\n *" .. case[1] .. "  +", "\n" .. text)
+      assert.is_nil(text:find(case[1] .. "[%d|]"))
+    end
+  end)
+end)
+
 describe("a heat map over coordinates", function()
   local z = {{1, 2, 3}, {4, 5, 6}}
   local function map() return kl.plot.figure{}:heatmap({10, 20, 30}, {0.5, 1.5}, z, {annotate = true}) end

@@ -32,6 +32,10 @@ describe("fit's data", function()
     assert.equal(2, #batches_of{kl.ones{33, 1}})
   end)
 
+  it("is no symbolic tensor", function()
+    raises(function() training.line(1):fit{kl.Input{1}, ten, verbose = 0} end, "fit: x is a symbolic tensor, which has no value")
+  end)
+
   for what, given in pairs{
     ["one bare tensor"] = ten, ["a tensor in the table"] = {ten}, ["a list of numbers"] = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}},
     ["a variable"] = {kl.Variable(ten)}, ["a named argument"] = {x = ten}, ["a data set"] = {Dataset.from_tensor_slices(ten):batch(10)},

@@ -64,6 +64,9 @@ local map_params = args.params{{"stateful", false}, {"replay", false}}
 ---@param options? table # stateful = false, replay = false
 function Dataset:map(f, options)
   args.check("map: the function", f, "function")
+  if type(options) == "table" and options.num_parallel_calls ~= nil then
+    errors.fail("map: there is no 'num_parallel_calls': a map with replay = true and a prefetch behind it runs beside the script")
+  end
   local o = args.read("map", map_params, options)
   args.check("map: 'stateful'", o.stateful, "boolean")
   args.check("map: 'replay'", o.replay, "boolean")

@@ -5,12 +5,13 @@ local errors = require "kl.errors"
 local functions = require "kl.data.functions"
 local sources = require "kl.data.sources"
 local stage = require "kl.data.stage"
+local values = require "kl.data.values"
 
 local Dataset = stage.Dataset
 
 --- What a function gave as a key or a length: a number or a string.
 local function plain(what, number, value)
-  if core.kind(value) and core.size(value) == 1 then value = value:item() end
+  value = values.plain(value)
   if value ~= value or type(value) ~= "number" and type(value) ~= "string" then
     errors.fail("%s: the function must return a number or a string, got %s (element %d)", what, errors.show(value), number)
   end

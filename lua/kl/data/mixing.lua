@@ -5,6 +5,7 @@ local args = require "kl.args"
 local errors = require "kl.errors"
 local functions = require "kl.data.functions"
 local stage = require "kl.data.stage"
+local values = require "kl.data.values"
 
 local Dataset = stage.Dataset
 local INFINITE, UNKNOWN = stage.INFINITE, stage.UNKNOWN
@@ -19,8 +20,7 @@ end
 
 --- Numbers from 0 on, not all of them 0, one per `of`.
 local function check_shares(where, shares, count, of)
-  if core.kind(shares) == "tensor" then shares = shares:totable() end
-  args.check(where, shares, "table")
+  shares = args.check(where, values.plain(shares), "table")
   if count and #shares ~= count then errors.fail("%s: %d expected, one per %s, got %d", where, count, of, #shares) end
   local sum = 0
   for i, share in ipairs(shares) do sum = sum + args.check(("%s[%d]"):format(where, i), share, "number", 0) end
@@ -100,12 +100,6 @@ function Dataset.sample_from_datasets(datasets, options)
   return sampled
 end
 
---- A whole number that a function or a data set gave, or nil.
-local function whole(value)
-  if core.kind(value) and core.size(value) == 1 then value = value:item() end
-  return math.tointeger(value)
-end
-
 local choose_params = args.params{{"stop_on_empty_dataset", true}}
 
 --- Elements of the data sets in the order that another one tells: its elements are their numbers, data counted from 0.
@@ -131,7 +125,7 @@ function Dataset.choose_from_datasets(datasets, choice_dataset, options)
       if item == nil then return nil end
       number = number + 1
       local given = choice.fetch(item)[1]
-      local k = whole(given)
+      local k = math.tointeger(values.plain(given))
       if not k or k < 0 or k >= #parts then
         errors.fail("%s: element %d of 'choice_dataset' must be a number of a data set, 0 to %d, got %s", what, number, #parts - 1,
           k and tostring(k) or errors.show(given))
@@ -178,7 +172,7 @@ function Dataset:rejection_resample(class_func, target_dist, options)
         local element, number = following()
         if element == nil then return nil end
         local given = stage.call(what, number, class_func, table.unpack(element))
-        local class = whole(given)
+        local class = math.tointeger(values.plain(given))
         if not class or class < 0 or class >= #target then
           errors.fail("%s: the function must return a class, 0 to %d, got %s (element %d)", what, #target - 1,
             class and tostring(class) or errors.show(given), number)

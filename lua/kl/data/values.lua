@@ -54,6 +54,7 @@ end
 function values.tensors(where, given, accepts)
   return values.map(function(leaf, at)
     local kind, is = core.kind(leaf), type(leaf)
+    if core.is_symbolic(leaf) then errors.fail("%s is a symbolic tensor, which has no value", at) end
     if kind == "tensor" then return leaf end
     if kind == "variable" then return leaf.value end
     if leaf == false and accepts.nothing and at ~= where then return leaf end
@@ -68,6 +69,12 @@ local function form_of_leaf(leaf)
   local axes = {}
   for i = 1, leaf.ndim do axes[i] = "?" end
   return ("%s (%s)"):format(leaf.dtype, table.concat(axes, ", "))
+end
+
+--- What a function of the user's said in a tensor, as a Lua number or lists of them; of a tensor of one element that number.
+function values.plain(given)
+  if not core.kind(given) then return given end
+  return core.size(given) == 1 and given:item() or given:totable()
 end
 
 --- What elements that belong together have in common: "{a: float32 (?, ?), b: int32 ()}".

@@ -94,7 +94,7 @@ end
 formats.h5 = {
   options = {dataset = "string", compressed = "boolean"},
   read = function(path, options)
-    local file <close> = io_.h5_open(path)
+    local file <close> = io_.h5_open(path, nil, options.dataset)
     if options.compressed then file:accept_compressed() end
     if options.dataset then return file:read(options.dataset) end
     return read_group(file, "/")

@@ -25,6 +25,7 @@ VarianceScaling.params = args.params{{"scale", 1.0}, {"mode", "fan_in"}, {"distr
 function VarianceScaling:init(given)
   VarianceScaling.super.init(self, given)
   if self.params == VarianceScaling.params then
+    args.check("VarianceScaling: 'scale'", self.scale, "number")
     if self.scale <= 0 then errors.fail("VarianceScaling: scale must be positive, got %s", self.scale) end
     if not ({fan_in = true, fan_out = true, fan_avg = true})[self.mode] then
       errors.fail("VarianceScaling: mode must be fan_in, fan_out or fan_avg, got %s", errors.show(self.mode))

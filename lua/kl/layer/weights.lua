@@ -44,7 +44,7 @@ return function(Layer)
     local dtype = o.dtype or self.compute_dtype
     local initializers = require "kl.initializers"
     local initializer = initializers.get(o.initializer or (dtype:find("float") and "glorot_uniform" or "zeros"))
-    local name = o.name or free_name(self)
+    local name = args.check("add_weight: 'name'", o.name or free_name(self), "string")
     local scope <close> = self:_scope()
     local value = core.outside(initializer, shape, dtype, call_stack.path(true) .. "/" .. name)
     local regularizer = o.regularizer and require "kl.regularizers".get(o.regularizer)
@@ -104,6 +104,7 @@ return function(Layer)
   ---@param values any[]
   function Layer:set_weights(values)
     local weights = self.weights
+    if type(values) ~= "table" then errors.fail("set_weights: a list of arrays expected, got %s", errors.show(values)) end
     if #values ~= #weights then
       errors.fail("set_weights: layer '%s' has %d weights, got %d values", self.name, #weights, #values)
     end

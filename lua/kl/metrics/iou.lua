@@ -34,6 +34,7 @@ function IoU:init(given)
     errors.fail("%s: 'dtype' must be int32, int64, float32 or float64, got %s", what, errors.show(self._config.dtype))
   self._config.dtype = self.dtype
   local n = args.check(what .. ": 'num_classes'", self.num_classes, "integer", 1)
+  self.total_cm = self:add_weight{name = "total_confusion_matrix", shape = {n, n}, dtype = self.dtype} -- before a list of n
   local ids = rawget(self, "target_class_ids")
   if ids == nil then -- all of them
     ids = {}
@@ -51,7 +52,6 @@ function IoU:init(given)
     errors.fail("%s: 'ignore_class' must be an integer, got %s", what, errors.show(ignored))
   end
   self._ids = core.outside(core.tensor, ids, "int32")
-  self.total_cm = self:add_weight{name = "total_confusion_matrix", shape = {n, n}, dtype = self.dtype}
 end
 
 local function classes_of(t, sparse, axis)

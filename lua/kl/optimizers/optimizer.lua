@@ -27,6 +27,7 @@ end
 
 function Optimizer:init(given)
   local what = getmetatable(self).__name
+  if not self.params then errors.fail("%s is what optimizers extend: take one of them, or give yours `params` and update_step", what) end
   local own, common = args.read(what, self.params, given, Optimizer.common)
   for _, check in ipairs{{self.params, own}, {Optimizer.common, common}} do args.check_kinds(what, check[1], check[2]) end
   rawset(self, "_config", own)

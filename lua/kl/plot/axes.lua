@@ -259,6 +259,7 @@ function Axes:axis(axis, all, count)
   elseif scale == "log" then
     list = ticks.log(from, to, count)
   else
+    if fixed and fixed <= 2 * count then count = fixed end -- every cell has its number where there is room
     list = ticks.linear(from, to, count, integers or fixed ~= nil)
   end
   return {low = a, high = b, scale = scale, ticks = list}

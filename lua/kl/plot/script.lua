@@ -287,7 +287,14 @@ function script.add(s, axes, width, height)
   end
   write_label(s, "title", o.title, size_font(11.5) .. " offset 0,-0.2")
   write_label(s, "xlabel", o.xlabel, size_font(10))
-  write_label(s, "ylabel", o.ylabel, size_font(10))
+  if s.plain and o.ylabel and o.ylabel ~= "" then -- it lies, and gnuplot puts its middle beside the ticks' numbers
+    local widest, length = 0, utf8.len(gnuplot.clean(o.ylabel)) or #o.ylabel
+    for _, tick in ipairs(axes_of.y.ticks) do widest = math.max(widest, tick[2] and utf8.len(tick[2]) or 0) end
+    say(s, "set lmargin %d", math.min(width // 2, widest + length + 5))
+    say(s, "set ylabel %s noenhanced offset %d,0", quote(o.ylabel), 1 - (length + 1) // 2)
+  else
+    write_label(s, "ylabel", o.ylabel, size_font(10))
+  end
   write_label(s, "y2label", o.y2label, size_font(10))
   for _, series in ipairs(axes.series) do
     if series.scale then

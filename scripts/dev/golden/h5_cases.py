@@ -1,7 +1,7 @@
 """Makes tests/golden/h5/: one small HDF5 file per rule of the reader.  usage: python h5_cases.py OUT
 
 Needs h5py (made with h5py 3.16.0, HDF5 2.0.0).  accept_* must be read, refuse_* must not: tests/io/h5_read_spec.lua has the
-messages.  Every file is below 10 KB.
+messages.  Every file is below 10 KB but accept_chunks, whose index has large nodes.
 """
 import os
 import sys
@@ -56,6 +56,30 @@ def layouts(f):
     compact.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([7, 8, 9], "<i4"))
     # declared and never written: a shape bomb when it is contiguous
     f.create_dataset("bomb", shape=(1 << 40,), dtype="<f4")
+
+
+def chunks(f):
+    """Each way to find chunks, each filter.  Element i is i, but for what is not written."""
+    def numbers(*shape, dtype="<i4"):
+        return np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+
+    f.create_dataset("all", data=numbers(5, 7, 3, dtype="<i2"), chunks=(2, 3, 2), shuffle=True, compression="gzip", fletcher32=True)
+    f.create_dataset("rows", data=numbers(7, 2, 3, dtype=">f8"), chunks=(2, 2, 3), compression="gzip")
+    f.create_dataset("single", data=numbers(4, 3), chunks=(4, 3), fletcher32=True)
+    f.create_dataset("larger", data=numbers(3, 3), chunks=(4, 4), maxshape=(None, 8), compression="gzip")
+    f.create_dataset("grows", data=numbers(9, 2), chunks=(2, 2), maxshape=(None, 2), shuffle=True)
+    f.create_dataset("grows2", data=numbers(5, 5), chunks=(2, 2), maxshape=(None, None), compression="gzip")
+    f.create_dataset("bools", data=numbers(20) % 3 == 0, chunks=(8,), shuffle=True, compression="gzip")
+    sparse = f.create_dataset("sparse", shape=(6, 6), dtype="<i4", chunks=(4, 4), compression="gzip", fillvalue=7)
+    sparse[5, 5] = 35
+    skips = f.create_dataset("skips", shape=(8,), dtype="<i4", chunks=(4,), shuffle=True, compression="gzip")
+    skips[4:] = [4, 5, 6, 7]
+    skips.id.write_direct_chunk((0,), np.arange(4, dtype="<i4").tobytes(), filter_mask=3)
+    plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    plist.set_chunk((2, 3))
+    plist.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    early = h5py.h5d.create(f.id, b"early", h5py.h5t.STD_I32LE, h5py.h5s.create_simple((5, 4)), plist)
+    early.write(h5py.h5s.ALL, h5py.h5s.ALL, numbers(5, 4))
 
 
 def strange_types(f):
@@ -135,6 +159,8 @@ make("accept_types_little", lambda f: types(f, "<"))
 make("accept_types_big", lambda f: types(f, ">"), libver=("v110", "v110"))
 make("accept_shapes", shapes)
 make("accept_layouts", layouts, libver=("v110", "v110"))
+make("accept_chunks", chunks)
+make("accept_chunks_v110", chunks, libver=("v110", "v110"))
 make("accept_attributes", attributes)
 make("accept_names", names)
 make("accept_names_v110", names, libver=("v110", "v110"))

@@ -82,6 +82,7 @@ return {
   },
     {function() kl.slice(ones(4), {4}, {2}) end, "2 elements from position 4 on are not inside axis 1 of shape %(4,%)"},
     {function() kl.slice(ones(4), {-5}, {2}) end, "not inside axis 1 of shape %(4,%)"},
+    {function() kl.slice(kl.Input{4}, {math.mininteger, 1}, {-1, 2}) end, "not inside axis 1 of shape %(%?, 4%)"},
     {function() kl.slice(ones(4), {6}, {-1}) end, "not inside axis 1 of shape %(4,%)"},
     {function() kl.slice(ones(4), {1}, {-2}) end, "not inside axis 1"},
     {function() kl.slice(ones(4), {0}, {1}) end, "has a 0: positions count from 1"},

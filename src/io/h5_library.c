@@ -1,13 +1,11 @@
 /* HDF5 on our terms: no exit handler (a failed flush would crash in it), no printing, no filter plug-ins; its errors as
- * words, our rules for paths, and the table of types. */
+ * words, and the table of types. */
+#include "io/h5_library.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "base/alloc.h"
-#include "io/h5_internal.h"
-#include "io/utf8.h"
 
 static pthread_once_t start_once = PTHREAD_ONCE_INIT;
 static bool started;
@@ -25,79 +23,28 @@ kl_status kl_h5_enter(void) {
   return KL_OK;
 }
 
-typedef struct words {
-  char text[256];
-} words;
-
-static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *data) {
+static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *text) {
   if (n == 0) {
-    words *w = data;
-    snprintf(w->text, sizeof w->text, "%s", error->desc == NULL || *error->desc == '\0' ? "failed" : error->desc);
+    snprintf(text, KL_H5_WORDS, "%s", error->desc == NULL || *error->desc == '\0' ? "failed" : error->desc);
   }
   return 0;
 }
 
-kl_status kl_h5_fail(const char *file, const char *what) {
-  words w = {"no reason given"};
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &w); /* upward: the innermost comes first */
+const char *kl_h5_words(char text[KL_H5_WORDS]) {
+  snprintf(text, KL_H5_WORDS, "no reason given");
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, text); /* upward: the innermost comes first */
   H5Eclear2(H5E_DEFAULT);
-  return kl_fail(KL_EIO, "%s: %s: HDF5: %s", file, what, w.text);
+  return text;
+}
+
+kl_status kl_h5_fail(const char *file, const char *what) {
+  char text[KL_H5_WORDS];
+  return kl_fail(KL_EIO, "%s: %s: HDF5: %s", file, what, kl_h5_words(text));
 }
 
 void kl_h5_image_name(char name[KL_H5_IMAGE_NAME]) {
   static atomic_ullong count;
   snprintf(name, KL_H5_IMAGE_NAME, "/dev/null/kl-%llu", atomic_fetch_add(&count, 1));
-}
-
-const char *kl_h5_name_problem(const char *name, size_t size) {
-  return size == 0                                                             ? "is empty"
-         : size > KL_H5_MAX_NAME                                               ? "is longer than 1024 bytes"
-         : (size <= 2 && memcmp(name, "..", size) == 0)                        ? "is '.' or '..'"
-         : memchr(name, '/', size) != NULL || memchr(name, '\0', size) != NULL ? "contains '/' or NUL"
-         : !kl_utf8_is_valid(name, size)                                       ? "is not valid UTF-8"
-                                                                               : NULL;
-}
-
-char *kl_h5_new_text(const char *text, size_t size) {
-  char *copy = kl_alloc(size + 1);
-  if (copy != NULL) {
-    memcpy(copy, text, size);
-    copy[size] = '\0';
-  }
-  return copy;
-}
-
-kl_status kl_h5_new_path(const char *what, const char *path, char **out) {
-  *out = NULL;
-  const char *part = path + (*path == '/');
-  int depth = 0;
-  for (bool more = *part != '\0'; more;) {
-    size_t size = strcspn(part, "/");
-    const char *problem = kl_h5_name_problem(part, size);
-    if (problem != NULL) {
-      return kl_fail(KL_EVALUE, "%s: the path '%.300s' cannot be: a name in it %s", what, path, problem);
-    }
-    if (++depth > KL_H5_MAX_DEPTH) {
-      return kl_fail(KL_EVALUE, "%s: the path '%.300s' is more than %d names deep", what, path, KL_H5_MAX_DEPTH);
-    }
-    more = part[size] == '/';
-    part += size + more;
-  }
-  size_t size = strlen(path);
-  char *copy = kl_alloc(size + 1 + (*path != '/'));
-  if (copy == NULL) {
-    return KL_ENOMEM;
-  }
-  *copy = '/';
-  memcpy(copy + (*path != '/'), path, size + 1);
-  *out = copy;
-  return KL_OK;
-}
-
-void kl_h5_free_path(char *path) {
-  if (path != NULL) {
-    kl_free(path, strlen(path) + 1);
-  }
 }
 
 /* HDF5 1.10 has no name for IEEE binary16: made as h5py makes it. */
