@@ -1,7 +1,7 @@
 /* The program: kl run FILE, kl info, the prompt.
  *
  * main only reads its own arguments; everything else is Lua, called in protected mode.  Exit status: 0, 1 for an error
- * of the script, 2 for wrong usage. */
+ * of the script, 2 for wrong usage, 130 and 143 for scripts that Ctrl-C and SIGTERM ended. */
 #include <lauxlib.h>
 #include <lualib.h>
 #include <stdio.h>
@@ -32,7 +32,8 @@ static const char help[] =
     "files),\n"
     "KL_EAGER=1 (steps run operation by operation, for finding errors), KL_DEBUG=2 (prints what becomes of a step),\n"
     "KL_LUA_PATH (kl's own Lua files, for its development).\n"
-    "Exit status: 0, 1 if the script failed, 2 if the command line is wrong.\n";
+    "Ctrl-C or SIGTERM: fit finishes its step, callbacks keep what they keep, and the script ends; twice: at once.\n"
+    "Exit status: 0, 1 if the script failed, 2 if the command line is wrong, 130 or 143 after Ctrl-C or SIGTERM.\n";
 
 static int usage(const char *format, const char *what) {
   fprintf(stderr, "kl: ");

@@ -199,6 +199,7 @@ void kl_bind_open_random(lua_State *L, int core);
 
 /* prefetch.c */
 void kl_bind_open_prefetch(lua_State *L, int core);
+void kl_bind_open_interrupt(lua_State *L, int core);
 
 /* graph.c */
 void kl_bind_open_graph(lua_State *L, int core);

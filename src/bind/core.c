@@ -310,5 +310,6 @@ int luaopen_kl_core(lua_State *L) {
   kl_bind_open_graph(L, core);
   kl_bind_open_random(L, core);
   kl_bind_open_prefetch(L, core);
+  kl_bind_open_interrupt(L, core);
   return 1;
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bind/interrupt.h"
+
 void kl_program_mark(lua_State *L) {
   lua_pushboolean(L, 1);
   lua_setfield(L, LUA_REGISTRYINDEX, "kl.program");
@@ -124,7 +126,11 @@ int kl_program_run_file(lua_State *L, const char *file, int argc, char **argv, c
   for (int i = 1; i < argc; i++) {
     lua_pushstring(L, argv[i]);
   }
+  kl_interrupt_catch(L);
   int status = kl_program_call(L, argc - 1, 0);
+  if (status != 0 && kl_interrupt_received() != 0) {
+    status = 128 + kl_interrupt_received(); /* as a shell tells it */
+  }
   int after = around ? call_run(L, "finish", options) : 0;
   return status != 0 ? status : after;
 }

@@ -72,6 +72,11 @@ local scenarios = {
     return file:read("/x"), file:datasets(), file:children("/"), file:attribute("/", "none"), file:kind("/x")
   end,
   h5_writer = h5_bytes,
+  npy_writer = function()
+    local writer = io_.npy_writer(path("w.npy"))
+    for i = 1, 3 do writer:append(matrix[i % 2 + 1]) end
+    writer:finish{3, 3}
+  end,
   number_texts = function() return io_.number_texts(matrix + 0) end,
   raw_bytes = function() return io_.raw_bytes(rows), io_.raw_bytes(rows:transpose()) end,
   raw_tensor = function() return io_.raw_tensor(("\0"):rep(64), 0, 64, "F16", {4, 8}, "x") end,

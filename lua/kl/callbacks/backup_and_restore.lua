@@ -40,11 +40,9 @@ function BackupAndRestore:init(given)
   self._due = false
 end
 
-local function say(run, path)
-  local where = ("the end of epoch %d"):format(run.epoch)
-  if run.step > 0 then where = ("step %d of epoch %d"):format(run.step, run.epoch + 1) end
+local function say(format, ...)
   io.stdout:flush()
-  io.stderr:write(("kl: BackupAndRestore: going on after %s of the run kept in %s\n"):format(where, path))
+  io.stderr:write("kl: BackupAndRestore: ", format:format(...), "\n")
 end
 
 --- Called by fit before training begins.
@@ -69,19 +67,21 @@ function BackupAndRestore:_take_up(run)
     path = older
     run:load(path)
   end
-  say(run, path)
+  say("going on %s of the run kept in %s", run:place("from the begin"), path)
 end
 
---- Called by fit when everything that belongs to a step or an epoch was done.
+--- Called by fit when everything that belongs to a step or an epoch was done, and when it is interrupted.
 ---@param run kl.RunState
-function BackupAndRestore:_back_up(run)
-  if not self._due or dry_run.steps then return end
+---@param ends? boolean
+function BackupAndRestore:_back_up(run, ends)
+  if not (self._due or ends) or dry_run.steps then return end
   self._due = false
   paths.make_parent(self._path)
   if self.double_checkpoint and paths.exists(self._path) then
     core.io.write_file(self._path .. ".bkp", core.io.read_file(self._path))
   end
   run:save(self._path)
+  if ends then say("the run is kept in %s: the same script goes on from there", self._path) end
 end
 
 function BackupAndRestore:on_train_begin()

@@ -176,13 +176,14 @@ function List:take_up(run)
   self.hook = nil
 end
 
---- After everything that belongs to a step or to an epoch: they save it now, if it is time.
+--- After everything that belongs to a step or to an epoch: they save it now, if it is time or the run is about to end.
 ---@param run kl.RunState
-function List:keep(run)
+---@param ends? boolean
+function List:keep(run, ends)
   self.hook = "a backup"
   for _, i in ipairs(self.keepers) do
     self.at = i
-    self.all[i]:_back_up(run)
+    self.all[i]:_back_up(run, ends)
   end
   self.hook = nil
 end

@@ -148,13 +148,17 @@ function methods:fit(given)
   local batch_stream = stream.new(source, self._epochs_trained, steps)
   local run = RunState.new{model = self, list = list, stream = batch_stream, source = source, validation = validation_source,
     epoch = o.initial_epoch}
+  local interrupted
   list:train(function()
     local _ <close> = source
+    local watch <close> = core.watch_interrupts()
     list:check_names()
     list:take_up(run) -- a callback may have kept an earlier run
     list:call("on_train_begin", {})
     local epoch_logs, first, spare = run.logs or {}, run.scalars, {}
     for epoch = run.epoch + 1, run.stopped and run.step == 0 and 0 or epochs do
+      interrupted = core.interrupted()
+      if interrupted then break end
       local scalars, done = run.scalars, run.step -- of this epoch, where it is taken up in its middle
       local goes_on = done == 0 or not run.stopped
       if done == 0 then self:reset_metrics() end
@@ -167,7 +171,11 @@ function methods:fit(given)
         return list:bad_loss(info)
       end
       local group = stream.groups(self, steps or source.steps)
-      for data, sample_of in function() if goes_on then return batch_stream.next(step) end end do
+      local function next_batch()
+        interrupted = step > done + 1 and core.interrupted()
+        if goes_on and not interrupted then return batch_stream.next(step) end
+      end
+      for data, sample_of in next_batch do
         if group.begins(step) then list:call("on_train_batch_begin", step, {}) end
         local replayed
         release(spare) -- of the step before: an epoch's last are still to be read
@@ -193,6 +201,7 @@ function methods:fit(given)
         list:call_with_scalars("on_train_batch_end", last, scalars)
         run:after_step(last, scalars)
       end)
+      if interrupted then break end
       if not scalars then errors.fail("fit: the data set gave no batch in epoch %d", epoch) end
       self._epochs_trained = self._epochs_trained + 1
       epoch_logs = logs.numbers(scalars)
@@ -209,8 +218,12 @@ function methods:fit(given)
       run:after_epoch(epoch, epoch_logs)
       if self.stop_training then break end
     end
-    list:call("on_train_end", epoch_logs, self.stop_training and "stopped" or "finished")
+    if interrupted then list:keep(run, true) end
+    list:call("on_train_end", epoch_logs, interrupted and "interrupted" or self.stop_training and "stopped" or "finished")
+    local _ = watch
   end)
+  local signal = core.interrupted()
+  if signal then errors.fail("fit: interrupted by %s %s", signal, run:place("before its first step")) end
   return self.history
 end
 

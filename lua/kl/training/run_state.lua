@@ -266,11 +266,18 @@ function RunState:load_again()
   self.again = nil
 end
 
+--- Where it stands, in words; at its very begin those.
+---@param at_begin string
+---@return string
+function RunState:place(at_begin)
+  if self.step > 0 then return ("after step %d of epoch %d"):format(self.step, self.epoch + 1) end
+  return self.epoch > 0 and ("after the end of epoch %d"):format(self.epoch) or at_begin
+end
+
 --- A step was done.
 function RunState:after_step(step, scalars)
-  if #self.list.keepers == 0 then return end
   self.step, self.scalars = step, scalars
-  self.list:keep(self)
+  if #self.list.keepers > 0 then self.list:keep(self) end
 end
 
 --- An epoch was done, with everything that belongs to it.
