@@ -180,7 +180,7 @@ int kl_bind_apply_node(lua_State *L, const kl_node *node, int inputs);
 kl_variable *kl_bind_to_variable(lua_State *L, int index); /* or NULL */
 kl_variable *kl_bind_check_variable(lua_State *L, int index);
 
-/* The value as a new reference.  While a tape records it is the variable for gradients, otherwise a plain tensor. */
+/* The value as a tensor of its own.  Tapes that record see that it is read. */
 kl_status kl_bind_read_variable(kl_variable *v, kl_tensor **out);
 
 /* Pushes the variable with that id and returns true, or pushes nothing if it is gone. */

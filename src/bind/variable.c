@@ -112,17 +112,30 @@ static int assign(lua_State *L) { return assign_by(L, kl_variable_assign); }
 static int assign_add(lua_State *L) { return assign_by(L, kl_variable_assign_add); }
 static int assign_sub(lua_State *L) { return assign_by(L, kl_variable_assign_sub); }
 
-kl_status kl_bind_read_variable(kl_variable *v, kl_tensor **out) {
-  kl_status status = kl_variable_read(v, out);
-  if (status == KL_OK && kl_context_now->watchers == NULL && (*out)->storage != NULL) {
-    kl_tensor *t = *out;
-    if (kl_context_now->recorder != NULL) { /* recorded, so that a replay reads the variable again */
-      status = kl_apply1(&kl_op_stop_gradient, 1, &t, NULL, out);
-    } else {
-      status = kl_tensor_new_view(t, &t->shape, t->strides, t->offset, out);
-    }
-    kl_tensor_release(t);
+/* The value under a name of its own: tapes that record see that it was read of the variable, those made later do not.
+ */
+static kl_status read_apart(kl_tensor *value, kl_tensor **out) {
+  if (kl_context_now->watchers != NULL) {
+    kl_attr shape = {.n = value->shape.ndim, .given = 1};
+    memcpy(shape.v, value->shape.dim, sizeof value->shape.dim);
+    return kl_apply1(&kl_op_broadcast_to, 1, &value, &shape, out);
   }
+  if (kl_context_now->recorder != NULL) {
+    if (!kl_tensor_has_value(value)) { /* what was assigned in this step: it has a name of its own already */
+      *out = kl_tensor_retain(value);
+      return KL_OK;
+    }
+    /* recorded, so that a replay reads the variable again */
+    return kl_apply1(&kl_op_stop_gradient, 1, &value, NULL, out);
+  }
+  return kl_tensor_new_view(value, &value->shape, value->strides, value->offset, out);
+}
+
+kl_status kl_bind_read_variable(kl_variable *v, kl_tensor **out) {
+  kl_tensor *value;
+  KL_TRY(kl_variable_read(v, &value));
+  kl_status status = read_apart(value, out);
+  kl_tensor_release(value);
   return status;
 }
 

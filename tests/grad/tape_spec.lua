@@ -300,6 +300,24 @@ describe("tape:gradient", function()
     end
   end)
 
+  it("is missing there also while another tape records, which gives it", function()
+    local function check()
+      local v = kl.Variable{2.0, 3.0}
+      local outer <close> = kl.GradientTape{persistent = true}
+      v:assign_add(kl.ones{2})
+      for _, taken in ipairs{v.value, kl.tensor(v)} do
+        local tape <close> = kl.GradientTape()
+        local y = taken * taken
+        assert.is_nil(tape:gradient(y, v))
+        assert.same({6, 8}, outer:gradient(y, v):totable())
+        assert.same({6, 8}, outer:gradient(y, taken):totable())
+      end
+      assert.same({v}, outer:watched_variables())
+    end
+    check()
+    kl.jit(check)()
+  end)
+
   it("has the dtype of its source", function()
     local x, d = kl.tensor({1.0, 2.0}), kl.tensor({1.0, 2.0}, "float64")
     local tape <close> = kl.GradientTape()
