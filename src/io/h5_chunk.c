@@ -6,6 +6,7 @@
 #include <zlib.h>
 
 #include "base/alloc.h"
+#include "base/size.h"
 #include "io/h5_internal.h"
 
 /* A chunk on its way back. */
@@ -138,30 +139,61 @@ static kl_status restore(passage *p, const kl_h5_dataset *d, const kl_h5_chunk *
   return KL_OK;
 }
 
-static void fill(const kl_h5_dataset *d, char *to) {
-  size_t size = (size_t)d->element.size;
-  for (size_t i = 0; i < d->chunk_bytes; i += size) {
-    memcpy(to + i, d->facts->fill, size);
+/* Where a chunk begins in the array, and how much of it lies inside. */
+static void find_part(const kl_h5_dataset *d, size_t number, int64_t *start, int64_t *length) {
+  for (int i = d->shape.ndim - 1; i >= 0; i--) {
+    start[i] = (int64_t)(number % (size_t)d->grid[i]) * d->chunk_dim[i];
+    number /= (size_t)d->grid[i];
+    length[i] = kl_min_i64(d->shape.dim[i] - start[i], d->chunk_dim[i]);
   }
 }
 
 /* Whether it sticks out of the array. */
 static bool is_at_edge(const kl_h5_dataset *d, size_t number) {
-  for (int i = d->shape.ndim - 1; i >= 0; i--) {
-    int64_t place = (int64_t)(number % (size_t)d->grid[i]);
-    number /= (size_t)d->grid[i];
-    if (d->shape.dim[i] - place * d->chunk_dim[i] < d->chunk_dim[i]) {
+  int64_t start[KL_MAX_NDIM], length[KL_MAX_NDIM];
+  find_part(d, number, start, length);
+  for (int i = 0; i < d->shape.ndim; i++) {
+    if (length[i] < d->chunk_dim[i]) {
       return true;
     }
   }
   return false;
 }
 
+/* The next position in [low, high) of the axes up to `last`; false behind the last one. */
+static bool step(int last, const int64_t *low, const int64_t *high, int64_t *at) {
+  for (int axis = last; axis >= 0; axis--) {
+    if (++at[axis] < high[axis]) {
+      return true;
+    }
+    at[axis] = low[axis];
+  }
+  return false;
+}
+
+/* Only the part inside the array: a small file may declare any number of large chunks that were never written. */
+static void fill(const kl_h5_dataset *d, size_t number, char *to) {
+  int64_t start[KL_MAX_NDIM], length[KL_MAX_NDIM], at[KL_MAX_NDIM] = {0};
+  static const int64_t zeros[KL_MAX_NDIM];
+  int last = d->shape.ndim - 1;
+  size_t size = (size_t)d->element.size;
+  find_part(d, number, start, length);
+  do {
+    size_t place = 0;
+    for (int i = 0; i <= last; i++) {
+      place = place * (size_t)d->chunk_dim[i] + (size_t)at[i];
+    }
+    for (int64_t i = 0; i < length[last]; i++) {
+      memcpy(to + (place + (size_t)i) * size, d->facts->fill, size);
+    }
+  } while (step(last - 1, zeros, length, at));
+}
+
 kl_status kl_h5_read_chunk(const kl_h5_source *s, const char *path, const kl_h5_dataset *d, size_t number, void *to) {
   kl_h5_chunk chunk;
   memcpy(&chunk, d->chunk + number * sizeof chunk, sizeof chunk);
   if (chunk.size == 0) {
-    fill(d, to);
+    fill(d, number, to);
     return KL_OK;
   }
   if (d->facts->plain_edges != 0 && is_at_edge(d, number)) {
@@ -188,37 +220,29 @@ void kl_h5_place_chunk(const kl_h5_dataset *d, size_t number, const void *from, 
                        void *rows) {
   int ndim = d->shape.ndim, last = ndim - 1;
   size_t size = (size_t)d->element.size;
-  int64_t low[KL_MAX_NDIM] = {0}, high[KL_MAX_NDIM] = {0}, at[KL_MAX_NDIM], start[KL_MAX_NDIM];
-  for (int i = last; i >= 0; i--) { /* the part of the array that chunk and rows share: from low to high */
-    start[i] = (int64_t)(number % (size_t)d->grid[i]) * d->chunk_dim[i];
-    number /= (size_t)d->grid[i];
-    int64_t left = d->shape.dim[i] - start[i];
+  int64_t low[KL_MAX_NDIM], high[KL_MAX_NDIM], at[KL_MAX_NDIM], start[KL_MAX_NDIM], length[KL_MAX_NDIM];
+  find_part(d, number, start, length);
+  for (int i = 0; i < ndim; i++) { /* the part of the array that chunk and rows share: from low to high */
     low[i] = start[i];
-    high[i] = start[i] + (left < d->chunk_dim[i] ? left : d->chunk_dim[i]);
+    high[i] = start[i] + length[i];
   }
   low[0] = low[0] > first ? low[0] : first;
-  high[0] = high[0] < first + count ? high[0] : first + count;
+  high[0] = kl_min_i64(high[0], first + count);
   if (low[0] >= high[0]) {
     return;
   }
-  memcpy(at, low, sizeof at);
+  memcpy(at, low, sizeof *at * (size_t)ndim);
   size_t run = size;
   while (last > 0 && d->chunk_dim[last] == d->shape.dim[last]) { /* together in the chunk and in the array */
     run *= (size_t)d->shape.dim[last--];
   }
   run *= (size_t)(high[last] - low[last]);
-  for (int axis = 0; axis >= 0;) {
+  do {
     size_t source = 0, target = 0;
     for (int i = 0; i < ndim; i++) {
       source = source * (size_t)d->chunk_dim[i] + (size_t)(at[i] - start[i]);
       target = target * (size_t)d->shape.dim[i] + (size_t)(i == 0 ? at[i] - first : at[i]);
     }
     memcpy((char *)rows + target * size, (const char *)from + source * size, run);
-    for (axis = last - 1; axis >= 0; axis--) {
-      if (++at[axis] < high[axis]) {
-        break;
-      }
-      at[axis] = low[axis];
-    }
-  }
+  } while (step(last - 1, low, high, at));
 }

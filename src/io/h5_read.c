@@ -119,12 +119,18 @@ kl_status kl_h5_find(kl_h5_file *f, const char *path, kl_h5_kind *out) {
   return status;
 }
 
-/* Whether the helper has told of each chunk that the file's index has. */
-static bool has_all_chunks(const kl_h5_object *o) {
+/* Whether the helper has told of each chunk that the file's index has, and all of them can be in the file beside each
+ * other: what is read of a file is in proportion to its size. */
+static bool has_all_chunks(const kl_h5_file *f, const kl_h5_object *o) {
   uint64_t count = 0;
+  size_t left = f->size;
   for (size_t i = 0; i < o->chunks; i++) {
     kl_h5_chunk chunk;
     memcpy(&chunk, o->chunk + i * sizeof chunk, sizeof chunk);
+    if (chunk.size > left) {
+      return false;
+    }
+    left -= chunk.size;
     count += chunk.size > 0;
   }
   return count == o->written;
@@ -139,7 +145,7 @@ kl_status kl_h5_check_dataset(const kl_h5_file *f, const char *path, const kl_h5
   d->chunk = o->chunk;
   d->bytes_in_header = o->bytes;
   bool whole = d->bytes == 0 || (d->layout != KL_H5_CHUNKED && d->layout != KL_H5_COMPACT) ||
-               (d->layout == KL_H5_CHUNKED ? o->chunks == d->chunks && has_all_chunks(o) : o->size == d->bytes);
+               (d->layout == KL_H5_CHUNKED ? o->chunks == d->chunks && has_all_chunks(f, o) : o->size == d->bytes);
   return whole ? KL_OK : kl_fail(KL_EIO, "%s: %.300s: what says where its data lies is damaged", f->name, path);
 }
 

@@ -145,6 +145,10 @@ static kl_status take_attribute(kl_h5_toc *toc, uint32_t tag, cursor *c) {
 }
 
 static kl_status take_object(kl_h5_toc *toc, uint32_t tag, cursor *c) {
+  if (count_of(&toc->objects, sizeof(kl_h5_object)) == KL_H5_MAX_OBJECTS + 1) { /* with the root */
+    c->bad = true; /* an object takes more memory here than in the answer */
+    return KL_OK;
+  }
   kl_h5_object o = {.link = count_of(&toc->links, sizeof(kl_h5_link)),
                     .attribute = count_of(&toc->attributes, sizeof(kl_h5_named))};
   if (tag == KL_H5_TAG_GROUP) {
