@@ -9,7 +9,7 @@ local tree = require "kl.tree"
 
 ---@class kl.Replay: kl.Object
 ---@field replayed boolean # the last call ran no Lua: nobody but the caller holds its results
----@field takes_rows boolean # a recording is there that run_apart can run on rows
+---@field takes_rows boolean # a recording is there that run_ahead can run on rows
 local Replay = class.Object:extend("Replay")
 
 local MOST_PER_KEY = 16 -- recordings kept for arguments that differ in shape only; the oldest goes
@@ -72,10 +72,10 @@ local function build(template, tensors)
 end
 
 ---@param f function
----@param apart? boolean # a prefetch's thread is to run it too, where that can be (run_apart)
-function Replay:init(f, apart)
+---@param ahead? boolean # a prefetch's thread is to run it too, where that can be (run_ahead)
+function Replay:init(f, ahead)
   self.f = f
-  self.apart = apart or false
+  self.ahead = ahead or false
   self.found = {}
   self.replayed = false
   self.takes_rows = false
@@ -122,7 +122,7 @@ function Replay:__call(...)
   end
   local arguments, views = table.pack(...), {}
   for i = 1, arguments.n do arguments[i] = with_views(arguments[i], views) end
-  return keep(self, key, core.capture_step(run_step.handler, self.f, views, self.apart, table.unpack(arguments, 1, arguments.n)))
+  return keep(self, key, core.capture_step(run_step.handler, self.f, views, self.ahead, table.unpack(arguments, 1, arguments.n)))
 end
 
 --- Has the thread of a prefetch's queue make f(...) of tensors that it will have made by then: a ticket, and the results to
@@ -132,7 +132,7 @@ end
 ---@param arguments any[] # structures of tensors
 ---@param rows? integer # f of each of so many rows of every tensor; the results are stacked
 ---@return userdata? ticket, table? results
-function Replay:run_apart(queue, arguments, rows)
+function Replay:run_ahead(queue, arguments, rows)
   local leaves, parts = {}, {}
   for _, argument in ipairs(arguments) do describe(argument, leaves, parts) end
   for _, entry in ipairs(self.found[table.concat(parts, ",")] or {}) do

@@ -133,13 +133,13 @@ static int submit(lua_State *L) {
   return status == KL_OK ? 1 : 0;
 }
 
-static kl_status run_call(void *context) { return kl_apart_call_run(context); }
-static void release_call(void *context) { kl_apart_call_release(context); }
+static kl_status run_call(void *context) { return kl_ahead_call_run(context); }
+static void release_call(void *context) { kl_ahead_call_release(context); }
 
 /* Storages for what a call computes; with rows > 0 for that of so many. */
-static kl_status make_storages(kl_prefetch *p, const kl_apart *apart, int64_t rows, kl_tensor **storages) {
-  for (int i = 0; i < kl_apart_storage_count(apart); i++) {
-    kl_spec spec = kl_apart_storage_spec(apart, i);
+static kl_status make_storages(kl_prefetch *p, const kl_ahead *ahead, int64_t rows, kl_tensor **storages) {
+  for (int i = 0; i < kl_ahead_storage_count(ahead); i++) {
+    kl_spec spec = kl_ahead_storage_spec(ahead, i);
     if (rows > 0) {
       memmove(spec.shape.dim + 1, spec.shape.dim, sizeof *spec.shape.dim * (size_t)spec.shape.ndim);
       spec.shape.dim[0] = rows;
@@ -151,12 +151,12 @@ static kl_status make_storages(kl_prefetch *p, const kl_apart *apart, int64_t ro
 }
 
 /* The call with storages of its own; NULL if it can not be had. */
-static kl_apart_call *new_call(kl_prefetch *p, kl_apart *apart, int64_t rows, int nargs, kl_tensor *const *args,
+static kl_ahead_call *new_call(kl_prefetch *p, kl_ahead *ahead, int64_t rows, int nargs, kl_tensor *const *args,
                                size_t *bytes) {
   kl_tensor *storages[MOST_PARTS] = {NULL};
-  kl_apart_call *call = NULL;
-  if (make_storages(p, apart, rows, storages) == KL_OK) {
-    kl_apart_call_new(apart, rows, nargs, args, storages, &call);
+  kl_ahead_call *call = NULL;
+  if (make_storages(p, ahead, rows, storages) == KL_OK) {
+    kl_ahead_call_new(ahead, rows, nargs, args, storages, &call);
   }
   *bytes = 0;
   for (int i = 0; i < MOST_PARTS && storages[i] != NULL; i++) {
@@ -177,7 +177,7 @@ static bool are_rows(int64_t rows, int n, kl_tensor *const *args) {
 }
 
 static bool takes(const kl_bind_replay *r, int64_t rows, int nargs, kl_tensor *const *args) {
-  if (rows > 0 && (!kl_apart_takes_rows(r->apart) || !are_rows(rows, nargs, args))) {
+  if (rows > 0 && (!kl_ahead_takes_rows(r->ahead) || !are_rows(rows, nargs, args))) {
     return false;
   }
   return kl_replay_fits(r->replay, rows > 0, nargs, args);
@@ -188,12 +188,12 @@ static bool takes(const kl_bind_replay *r, int64_t rows, int nargs, kl_tensor *c
 static int run_replay(lua_State *L) {
   kl_prefetch *p = *check_queue(L);
   const kl_bind_replay *captured = kl_bind_check_replay(L, 2);
-  kl_apart *apart = captured->apart;
+  kl_ahead *ahead = captured->ahead;
   luaL_checktype(L, 3, LUA_TTABLE);
   int64_t rows = luaL_optinteger(L, 4, 0);
   int nargs = (int)lua_rawlen(L, 3);
   kl_tensor *args[MOST_PARTS];
-  if (p == NULL || apart == NULL || nargs > MOST_PARTS || kl_apart_storage_count(apart) > MOST_PARTS) {
+  if (p == NULL || ahead == NULL || nargs > MOST_PARTS || kl_ahead_storage_count(ahead) > MOST_PARTS) {
     return 0;
   }
   for (int k = 0; k < nargs; k++) {
@@ -207,7 +207,7 @@ static int run_replay(lua_State *L) {
   kl_prefetch_job **slot = lua_newuserdatauv(L, sizeof *slot, 1);
   *slot = NULL;
   luaL_setmetatable(L, TICKET_TYPE);
-  int n = kl_apart_result_count(apart);
+  int n = kl_ahead_result_count(ahead);
   luaL_checkstack(L, n + 4, "prefetch");
   lua_createtable(L, n, 0);
   int first = lua_gettop(L) + 1;
@@ -215,15 +215,15 @@ static int run_replay(lua_State *L) {
     kl_bind_new_tensor(L);
   }
   size_t bytes;
-  kl_apart_call *call = new_call(p, apart, rows, nargs, args, &bytes);
+  kl_ahead_call *call = new_call(p, ahead, rows, nargs, args, &bytes);
   kl_status status = call == NULL ? KL_ENOMEM : KL_OK;
   for (int k = 0; k < n && status == KL_OK; k++) {
-    status = kl_apart_call_result(call, k, &((kl_bind_handle *)lua_touserdata(L, first + k))->t);
+    status = kl_ahead_call_result(call, k, &((kl_bind_handle *)lua_touserdata(L, first + k))->t);
   }
   if (status == KL_OK) {
     status = kl_prefetch_submit_work(p, &(kl_prefetch_work){run_call, release_call, call}, slot);
   } else if (call != NULL) {
-    kl_apart_call_release(call);
+    kl_ahead_call_release(call);
   }
   if (status != KL_OK) {
     return 0;

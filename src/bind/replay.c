@@ -9,7 +9,7 @@
 static int gc_replay(lua_State *L) {
   kl_bind_replay *captured = lua_touserdata(L, 1);
   kl_replay_release(captured->replay);
-  kl_apart_release(captured->apart);
+  kl_ahead_release(captured->ahead);
   *captured = (kl_bind_replay){0};
   return 0;
 }
@@ -63,9 +63,9 @@ static kl_status finish_capture(lua_State *L, kl_trace *trace) {
   }
   kl_tensor **args = read_tensors(L, 3, &nargs);
   kl_bind_replay *captured = lua_touserdata(L, 4);
-  kl_status status = captured->wants_apart ? kl_apart_new(trace, nargs, args, c.n, list, &captured->apart) : KL_OK;
+  kl_status status = captured->wants_ahead ? kl_ahead_new(trace, nargs, args, c.n, list, &captured->ahead) : KL_OK;
   if (kl_bind_retry(L, status)) {
-    status = kl_apart_new(trace, nargs, args, c.n, list, &captured->apart);
+    status = kl_ahead_new(trace, nargs, args, c.n, list, &captured->ahead);
   }
   if (status == KL_OK) {
     status = kl_replay_new(trace, nargs, args, c.n, linked - c.n, list, &captured->replay);
@@ -80,8 +80,8 @@ static kl_status finish_capture(lua_State *L, kl_trace *trace) {
   return status;
 }
 
-/* core.capture_step(handler, f, tensors, apart, ...): calls f(...) as call_step does and captures it for replays;
- * `tensors` is the list of the tensors among its arguments; apart: another thread is to run it too, if that can be.
+/* core.capture_step(handler, f, tensors, ahead, ...): calls f(...) as call_step does and captures it for replays;
+ * `tensors` is the list of the tensors among its arguments; ahead: another thread is to run it too, if that can be.
  * -> true, replay, list of the tensors in the results, results; or false, error. */
 int kl_bind_capture_step(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -93,7 +93,7 @@ int kl_bind_capture_step(lua_State *L) {
     return kl_bind_error(L, "a step cannot be captured inside another step or under a tape");
   }
   kl_bind_replay *captured = lua_newuserdatauv(L, sizeof *captured, 0);
-  *captured = (kl_bind_replay){.wants_apart = lua_toboolean(L, 4)};
+  *captured = (kl_bind_replay){.wants_ahead = lua_toboolean(L, 4)};
   luaL_setmetatable(L, REPLAY_TYPE);
   lua_replace(L, 4);
   lua_newtable(L);
@@ -167,8 +167,8 @@ static int run_replay(lua_State *L) {
 
 /* replay:takes_rows(): another thread can run it on the rows of batches. */
 static int takes_rows(lua_State *L) {
-  const kl_apart *apart = kl_bind_check_replay(L, 1)->apart;
-  lua_pushboolean(L, apart != NULL && kl_apart_takes_rows(apart));
+  const kl_ahead *ahead = kl_bind_check_replay(L, 1)->ahead;
+  lua_pushboolean(L, ahead != NULL && kl_ahead_takes_rows(ahead));
   return 1;
 }
 

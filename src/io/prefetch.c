@@ -174,7 +174,10 @@ kl_status kl_prefetch_new(int capacity, kl_prefetch **out) {
   return KL_OK;
 }
 
-bool kl_prefetch_has_room(const kl_prefetch *p) { return !p->closed && p->outstanding < p->capacity; }
+/* A forked child has no thread, and the lock may be held for ever. */
+static bool is_open(const kl_prefetch *p) { return !p->closed && p->owner == getpid(); }
+
+bool kl_prefetch_has_room(const kl_prefetch *p) { return is_open(p) && p->outstanding < p->capacity; }
 
 /* The next buffer of these bytes that nobody else holds; NULL if there is none. */
 static kl_tensor *free_buffer(const kl_prefetch *p, size_t bytes) {
@@ -216,7 +219,7 @@ static void start_thread(kl_prefetch *p) {
 static void hand_in(kl_prefetch *p, kl_prefetch_job *job) {
   job->queue = p;
   p->refs++;
-  if (p->closed) {
+  if (!is_open(p)) {
     job->state = JOB_CANCELLED;
     return;
   }
@@ -292,12 +295,14 @@ static void note_waited(kl_prefetch_job *job) {
 kl_status kl_prefetch_wait(kl_prefetch_job *job, bool *done) {
   kl_prefetch *p = job->queue;
   note_waited(job);
-  pthread_mutex_lock(&p->lock);
-  while ((job->state == JOB_WAITING || job->state == JOB_RUNNING) && p->owner == getpid()) {
-    pthread_cond_wait(&p->done, &p->lock);
+  if (p->owner == getpid()) {
+    pthread_mutex_lock(&p->lock);
+    while (job->state == JOB_WAITING || job->state == JOB_RUNNING) {
+      pthread_cond_wait(&p->done, &p->lock);
+    }
+    pthread_mutex_unlock(&p->lock);
   }
   *done = job->state == JOB_DONE;
-  pthread_mutex_unlock(&p->lock);
   return *done && job->status != KL_OK ? kl_fail(job->status, "%s", job->message) : KL_OK;
 }
 

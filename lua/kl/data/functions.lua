@@ -91,7 +91,7 @@ function Dataset:map(f, options)
     mapped.prepare = self.prepare and function(item, queue)
       local promise = self.prepare(item.item, queue)
       if not replay or not promise or not promise.element then return nil end
-      item.ticket, item.results = replay:run_apart(queue, promise.element)
+      item.ticket, item.results = replay:run_ahead(queue, promise.element)
       return item.ticket and are_tensors(item.results) and {element = item.results} or nil
     end
     mapped.prepare_many = replay and self.prepare_many and function(items, queue)
@@ -100,7 +100,7 @@ function Dataset:map(f, options)
       for i, item in ipairs(items) do inner[i] = item.item end
       local promise = self.prepare_many(inner, queue)
       if not promise or not promise.element then return nil end
-      local ticket, results = replay:run_apart(queue, promise.element, #items)
+      local ticket, results = replay:run_ahead(queue, promise.element, #items)
       if not ticket or not are_tensors(results) then return nil end
       results.n = nil
       return {element = results, wait = function() return promise.wait() and ticket:wait() and results end}
@@ -218,10 +218,6 @@ local function made(what, number, f, element)
   return ds
 end
 
--- Items of several data sets: an item says of which it is.
-local function fetch_of_part(item) return item.part.fetch(item.item) end
-local function prepare_of_part(item, queue) return item.part.prepare and item.part.prepare(item.item, queue) end
-
 local interleave_params = args.params{{"cycle_length", 16}, {"block_length", 1}}
 
 --- The elements of the data sets that f(x, y, ...) makes of each element, `cycle_length` of them at a time in turns,
@@ -247,7 +243,8 @@ function Dataset:_interleave(what, f, cycle_length, block_length)
   local length = self.length == 0 and 0 or stage.UNKNOWN
   local joined
   joined = stage.new{text = ("%s:%s(%d, %d)"):format(self.text, what, cycle_length, block_length), inputs = {self},
-    length = length, generator = stage.generator("data/" .. what), fetch = fetch_of_part, prepare = prepare_of_part,
+    length = length, generator = stage.generator("data/" .. what), fetch = stage.fetch_of_part,
+    prepare = stage.prepare_of_part,
     open = function(ctx)
       local next_item = self.open(ctx)
       local key = stage.key(joined, ctx)
@@ -313,4 +310,4 @@ function Dataset:reduce(initial_state, f)
   end
 end
 
-return {same = same, looking = looking, made = made, fetch_of_part = fetch_of_part, prepare_of_part = prepare_of_part}
+return {same = same, looking = looking, made = made}

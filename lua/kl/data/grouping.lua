@@ -73,7 +73,7 @@ local function grouped(self, what, key_of, size_of, reduce_func)
     end
   end)
   result.generator = stage.generator("data/" .. what)
-  result.fetch, result.prepare = functions.fetch_of_part, functions.prepare_of_part
+  result.fetch, result.prepare = stage.fetch_of_part, stage.prepare_of_part
   return result
 end
 

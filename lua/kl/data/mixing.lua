@@ -31,7 +31,7 @@ end
 --- Elements of the parts; open_choice(ctx) begins a pass: next(empty) -> the number of the part whose turn it is, or nil at the end.
 --- Parts in `empty` have ended and are passed over.
 local function mixed(text, parts, inputs, length, stop_on_empty, open_choice)
-  return stage.new{text = text, inputs = inputs, length = length, fetch = functions.fetch_of_part, prepare = functions.prepare_of_part,
+  return stage.new{text = text, inputs = inputs, length = length, fetch = stage.fetch_of_part, prepare = stage.prepare_of_part,
     open = function(ctx)
       local next_choice, nexts, empty, left = open_choice(ctx), {}, {}, #parts
       for k, part in ipairs(parts) do nexts[k] = part.open(stage.part(ctx, k)) end

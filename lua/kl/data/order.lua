@@ -196,9 +196,7 @@ function Dataset:concatenate(other)
     end
   end
   return stage.new{text = ("%s:concatenate(%s)"):format(self.text, other.text), inputs = parts, length = length,
-    fetch = function(item) return item.part.fetch(item.item) end,
-    gather = gather,
-    prepare = function(item, queue) return item.part.prepare and item.part.prepare(item.item, queue) end,
+    fetch = stage.fetch_of_part, gather = gather, prepare = stage.prepare_of_part,
     prepare_many = self.prepare_many and other.prepare_many and function(items, queue)
       local part, list = same(items)
       return part and part.prepare_many(list, queue)

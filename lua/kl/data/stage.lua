@@ -44,6 +44,10 @@ function stage.choose(input, text, length, open)
     gather = input.gather, prepare = input.prepare, prepare_many = input.prepare_many}
 end
 
+--- fetch and prepare of a stage of several data sets, whose items say of which they are: {part = data set, item = its item}.
+function stage.fetch_of_part(item) return item.part.fetch(item.item) end
+function stage.prepare_of_part(item, queue) return item.part.prepare and item.part.prepare(item.item, queue) end
+
 --- Raises unless it is a data set.
 function stage.check(what, value)
   if not class.is(value, Dataset) then errors.fail("%s must be a data set, got %s", what, errors.show(value)) end

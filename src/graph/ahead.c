@@ -1,5 +1,5 @@
 /* Steps for another thread: a private plan, and what a call binds to it. */
-#include "graph/apart.h"
+#include "graph/ahead.h"
 
 #include <pthread.h>
 #include <string.h>
@@ -21,7 +21,7 @@ typedef struct result {
   int64_t strides[KL_MAX_NDIM], offset;
 } result;
 
-struct kl_apart {
+struct kl_ahead {
   int refs;             /* of the owner and of its calls; counted by the thread that made it */
   pid_t owner;          /* in a child of its the lock may be held for ever */
   pthread_mutex_t lock; /* over the plan and the arena while a call runs */
@@ -42,17 +42,17 @@ typedef struct operand {
   size_t step; /* bytes from one run to the next */
 } operand;
 
-struct kl_apart_call {
-  kl_apart *apart; /* owned */
+struct kl_ahead_call {
+  kl_ahead *ahead; /* owned */
   int64_t rows;
   operand operands[];
 };
 
-static size_t call_bytes(const kl_apart *a) {
-  return sizeof(kl_apart_call) + (size_t)(a->nargs + a->nstorages) * sizeof(operand);
+static size_t call_bytes(const kl_ahead *a) {
+  return sizeof(kl_ahead_call) + (size_t)(a->nargs + a->nstorages) * sizeof(operand);
 }
 
-void kl_apart_release(kl_apart *a) {
+void kl_ahead_release(kl_ahead *a) {
   if (a == NULL || --a->refs > 0) {
     return;
   }
@@ -95,7 +95,7 @@ static bool is_pure(const kl_trace *trace, const kl_program *p, int nresults, kl
   return pure;
 }
 
-static kl_status make_lists(kl_apart *a, const kl_program *p, int nresults) {
+static kl_status make_lists(kl_ahead *a, const kl_program *p, int nresults) {
   size_t nbuffers = (size_t)a->plan->l.nbuffers + 1;
   a->nstorages = a->plan->l.nresult_storages;
   a->constants = kl_region_alloc(&a->region, ((size_t)p->nexternals + 1) * sizeof *a->constants);
@@ -108,7 +108,7 @@ static kl_status make_lists(kl_apart *a, const kl_program *p, int nresults) {
 }
 
 /* Addresses that stay, and what each call is to bind. */
-static void bind_buffers(kl_apart *a, const kl_program *p, kl_tensor *const *args) {
+static void bind_buffers(kl_ahead *a, const kl_program *p, kl_tensor *const *args) {
   kl_plan *plan = a->plan;
   for (int b = 0; b < plan->l.nbuffers; b++) {
     const kl_buffer *buffer = &plan->l.buffers[b];
@@ -144,7 +144,7 @@ static bool is_dense(const result *r) {
   return r->offset == 0 && kl_value_is_dense(&v);
 }
 
-static void describe_result(kl_apart *a, const kl_trace *trace, const kl_program *p, kl_tensor *const *args,
+static void describe_result(kl_ahead *a, const kl_trace *trace, const kl_program *p, kl_tensor *const *args,
                             kl_tensor *t) {
   result *r = &a->results[a->nresults++];
   kl_tensor *base = t;
@@ -177,7 +177,7 @@ static void describe_result(kl_apart *a, const kl_trace *trace, const kl_program
                   kl_shape_numel(whole) == kl_shape_numel(&r->spec.shape);
 }
 
-static kl_status make(kl_apart *a, const kl_trace *trace, const kl_program *p, kl_tensor *const *args, int nresults,
+static kl_status make(kl_ahead *a, const kl_trace *trace, const kl_program *p, kl_tensor *const *args, int nresults,
                       kl_tensor *const *results) {
   KL_TRY(kl_plan_new(trace, p, &a->plan));
   KL_TRY(make_lists(a, p, nresults));
@@ -189,13 +189,13 @@ static kl_status make(kl_apart *a, const kl_trace *trace, const kl_program *p, k
   return KL_OK;
 }
 
-kl_status kl_apart_new(kl_trace *trace, int nargs, kl_tensor *const *args, int nresults, kl_tensor *const *results,
-                       kl_apart **out) {
+kl_status kl_ahead_new(kl_trace *trace, int nargs, kl_tensor *const *args, int nresults, kl_tensor *const *results,
+                       kl_ahead **out) {
   *out = NULL;
   kl_program p = {0};
   kl_status status = kl_program_make(&p, trace, nresults, results);
   if (status == KL_OK && is_pure(trace, &p, nresults, results)) {
-    kl_apart *a = kl_alloc_zero(sizeof *a);
+    kl_ahead *a = kl_alloc_zero(sizeof *a);
     status = a == NULL ? KL_ENOMEM : KL_OK;
     if (a != NULL) {
       a->refs = 1;
@@ -206,7 +206,7 @@ kl_status kl_apart_new(kl_trace *trace, int nargs, kl_tensor *const *args, int n
       if (status == KL_OK) {
         *out = a;
       } else {
-        kl_apart_release(a);
+        kl_ahead_release(a);
       }
     }
   }
@@ -214,22 +214,22 @@ kl_status kl_apart_new(kl_trace *trace, int nargs, kl_tensor *const *args, int n
   return status;
 }
 
-int kl_apart_storage_count(const kl_apart *a) { return a->nstorages; }
-kl_spec kl_apart_storage_spec(const kl_apart *a, int i) { return a->storages[i]; }
-bool kl_apart_takes_rows(const kl_apart *a) { return a->takes_rows; }
-int kl_apart_result_count(const kl_apart *a) { return a->nresults; }
+int kl_ahead_storage_count(const kl_ahead *a) { return a->nstorages; }
+kl_spec kl_ahead_storage_spec(const kl_ahead *a, int i) { return a->storages[i]; }
+bool kl_ahead_takes_rows(const kl_ahead *a) { return a->takes_rows; }
+int kl_ahead_result_count(const kl_ahead *a) { return a->nresults; }
 
-kl_status kl_apart_call_new(kl_apart *a, int64_t rows, int nargs, kl_tensor *const *args, kl_tensor *const *storages,
-                            kl_apart_call **out) {
+kl_status kl_ahead_call_new(kl_ahead *a, int64_t rows, int nargs, kl_tensor *const *args, kl_tensor *const *storages,
+                            kl_ahead_call **out) {
   *out = NULL;
   if (a->owner != getpid()) {
     return KL_OK;
   }
-  kl_apart_call *c = kl_alloc(call_bytes(a));
+  kl_ahead_call *c = kl_alloc(call_bytes(a));
   if (c == NULL) {
     return KL_ENOMEM;
   }
-  c->apart = a;
+  c->ahead = a;
   c->rows = rows;
   a->refs++;
   for (int i = 0; i < nargs + a->nstorages; i++) {
@@ -241,8 +241,8 @@ kl_status kl_apart_call_new(kl_apart *a, int64_t rows, int nargs, kl_tensor *con
   return KL_OK;
 }
 
-kl_status kl_apart_call_result(const kl_apart_call *c, int i, kl_tensor **out) {
-  const result *r = &c->apart->results[i];
+kl_status kl_ahead_call_result(const kl_ahead_call *c, int i, kl_tensor **out) {
+  const result *r = &c->ahead->results[i];
   kl_shape shape = r->spec.shape;
   if (c->rows == 0) {
     const kl_tensor *base = r->operand < 0 ? r->constant : c->operands[r->operand].tensor;
@@ -257,8 +257,8 @@ kl_status kl_apart_call_result(const kl_apart_call *c, int i, kl_tensor **out) {
   return kl_tensor_new_view(base, &shape, strides, base->offset, out);
 }
 
-kl_status kl_apart_call_run(kl_apart_call *c) {
-  kl_apart *a = c->apart;
+kl_status kl_ahead_call_run(kl_ahead_call *c) {
+  kl_ahead *a = c->ahead;
   const kl_device *device = kl_device_default();
   kl_status status = KL_OK;
   pthread_mutex_lock(&a->lock);
@@ -275,11 +275,11 @@ kl_status kl_apart_call_run(kl_apart_call *c) {
   return status;
 }
 
-void kl_apart_call_release(kl_apart_call *c) {
-  kl_apart *a = c->apart;
+void kl_ahead_call_release(kl_ahead_call *c) {
+  kl_ahead *a = c->ahead;
   for (int i = 0; i < a->nargs + a->nstorages; i++) {
     kl_tensor_release(c->operands[i].tensor);
   }
   kl_free(c, call_bytes(a));
-  kl_apart_release(a);
+  kl_ahead_release(a);
 }
