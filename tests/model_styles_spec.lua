@@ -72,12 +72,12 @@ describe("a model in a model in a model", function()
           assert.matches("Total params: " .. count(model), text)
           assert.matches('"[^"\n]*core" %[label', kl.utils.model_to_dot{model, expand_nested = true})
           local all = outer .. middle .. inner
-          if all:find("shared") and all:find("subclass") then return end -- the subclass's config would hold operations
+          if all:find("shared") and all:find("subclass") then return end -- the subclass's config would hold a slice
           local copy = kl.models.clone_model(model)
           copy(x)
           copy:set_weights(model:get_weights())
           compare.bits(copy(x), y, "cloned")
-          if all:find("shared") then return end -- operations between layers have no place in a file
+          if all:find("shared") then return end -- a slice between layers has no place in a file
           local folder <close> = support.folder()
           model:save(folder .. "/m.keras")
           local again = kl.models.load_model(folder .. "/m.keras", {custom_objects = {Wrap = Wrap}})

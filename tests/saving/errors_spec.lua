@@ -343,6 +343,28 @@ describe("a .keras file with a strange config", function()
   end)
 end)
 
+describe("an operation between the layers of a config", function()
+  local t = kl.Input{4}
+  local config = kl.Model{inputs = t, outputs = kl.exp(L.Dense{3}(t))}:get_config()
+  local cases = {
+    {"without a config", function(o) o.config = nil end, "the operation Exp between layers %(exp[_%d]*%) has no config"},
+    {"of another class", function(o) o.class_name = "Softmax" end, "the operation Softmax between layers .* is not read"},
+    {"with an option", function(o) o.config.axis = 1 end, "the operation Exp between layers has the option axis"},
+    {"with nodes that are no list", function(o) o.inbound_nodes = 3 end, "the inbound_nodes of layer 'exp[_%d]*' must be a list"},
+    {"with another number of arguments", function(o) o.inbound_nodes[1].args = {} end, "kl%.exp: 'x' is missing"},
+  }
+  for _, case in ipairs(cases) do
+    it(case[1] .. " is refused", function()
+      local bad = core.json.decode(core.json.encode(config))
+      case[2](bad.layers[3])
+      raises(function() kl.Model:from_config(bad) end, case[3])
+    end)
+  end
+  it("is read", function()
+    assert.same({1, 3}, kl.Model:from_config(core.json.decode(core.json.encode(config)))(kl.ones{1, 4}).shape)
+  end)
+end)
+
 describe("weights that do not fit", function()
   local function other()
     return kl.Sequential{kl.Input{4}, L.Dense{5}, L.BatchNormalization{scale = false}, L.Dense{2}, L.PReLU{}, name = "other"}

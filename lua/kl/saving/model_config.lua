@@ -188,11 +188,13 @@ local function read_functional(cls, config)
     local operation = operations.of(object)
     local layer = not operation and serialize.deserialize(object) or nil
     local name = object.name or object.config.name
+    local nodes = object.inbound_nodes or {}
+    if type(nodes) ~= "table" then errors.fail("the inbound_nodes of layer '%s' must be a list", tostring(name)) end
     outputs[name] = {}
     if layer and layer.batch_shape then
       outputs[name][1] = layer.output
     else
-      for i, node in ipairs(object.inbound_nodes or {}) do
+      for i, node in ipairs(nodes) do
         waiting[#waiting + 1] = {layer = layer, operation = operation, name = name, index = i, node = node}
       end
     end

@@ -49,6 +49,9 @@ function operations.of(object)
     errors.fail("the operation %s between layers (%s) is not read: only elementwise ones without options are", object.class_name,
       tostring(object.name))
   end
+  if type(object.config) ~= "table" then
+    errors.fail("the operation %s between layers (%s) has no config", object.class_name, tostring(object.name))
+  end
   for key, value in pairs(object.config) do
     if key ~= "name" and key ~= "dtype" and value ~= null then
       errors.fail("the operation %s between layers has the option %s, which is not supported", object.class_name, key)
