@@ -253,6 +253,27 @@ describe("a saved position", function()
     assert.same(rest_of(pass), rest_of(restored))
   end)
 
+  it("is refused where numbers that the order depends on differ", function()
+    local range = Dataset.range
+    local function key(x) return x:item() % 2 end
+    local function whole(_, group) return group end
+    local makes = {
+      function(a) return Dataset.sample_from_datasets({range(9), range(9)}, {weights = {a, 1}}) end,
+      function(a) return Dataset.sample_from_datasets({range(9), range(9)}, {stop_on_empty_dataset = a > 1}) end,
+      function(a) return Dataset.choose_from_datasets({range(9)}, range(1):repeat_(), {stop_on_empty_dataset = a > 1}) end,
+      function(a) return range(9):rejection_resample(key, {a, 1}) end,
+      function(a) return range(9):rejection_resample(key, {1, 1}, {initial_dist = {a, 1}}) end,
+      function(a) return range(9):group_by_window(key, whole, a) end,
+      function(a) return range(9):bucket_by_sequence_length(key, {a}, {2, 2}) end,
+      function(a) return range(9):bucket_by_sequence_length(key, {9}, {a, 2}) end,
+    }
+    for _, ds_of in ipairs(makes) do
+      local state = ds_of(1):iterator():state()
+      ds_of(1):iterator():restore(state)
+      raises(function() ds_of(2):iterator():restore(state) end, "restore: the state is of another data set: ")
+    end
+  end)
+
   it("is refused where it does not fit, by what differs", function()
     local function of(ds) return ds:iterator():state() end
     local state = of(Dataset.range(5):shuffle(5):batch(2))

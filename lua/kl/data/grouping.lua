@@ -23,11 +23,11 @@ local function data_set_of(elements)
     fetch = function(i) return {table.unpack(elements[i])} end}
 end
 
---- The stage: key_of(number, element) sorts, size_of(key) says how many elements make a group, and reduce_func(key, group) makes a
---- data set of one; groups that are not full come at the end, in the order in which their keys came.
-local function grouped(self, what, key_of, size_of, reduce_func)
+--- The stage, with its numbers in words: key_of(number, element) sorts, size_of(key) says how many elements make a group, and
+--- reduce_func(key, group) makes a data set of one; groups that are not full come at the end, in the order in which their keys came.
+local function grouped(self, what, numbers, key_of, size_of, reduce_func)
   local result
-  result = functions.looking(self, what, self.length == 0 and 0 or stage.UNKNOWN, function(following, ctx)
+  result = functions.looking(self, ("%s(%s)"):format(what, numbers), self.length == 0 and 0 or stage.UNKNOWN, function(following, ctx)
     local pass_key = stage.key(result, ctx)
     local groups, keys, ended = {}, {}, false -- groups that have begun, and all keys in their order
     local number, place = 0, nil              -- of the groups given, and the one that is being given
@@ -94,7 +94,7 @@ function Dataset:group_by_window(key_func, reduce_func, options)
   end
   if o.window_size ~= nil then args.check(what .. ": 'window_size'", o.window_size, "integer", 1) end
   if o.window_size_func ~= nil then args.check(what .. ": 'window_size_func'", o.window_size_func, "function") end
-  return grouped(self, what, function(number, element)
+  return grouped(self, what, o.window_size or "", function(number, element)
     return plain(what, number, stage.call(what, number, key_func, table.unpack(element)))
   end, function(key)
     return o.window_size or args.check(("%s: the size for key %s"):format(what, tostring(key)), o.window_size_func(key), "integer", 1)
@@ -151,7 +151,8 @@ function Dataset:bucket_by_sequence_length(element_length_func, bucket_boundarie
     end
     return k
   end
-  return grouped(self, what, key_of, function(k) return sizes[k] end, function(k, group)
+  local numbers = ("%s; %s"):format(table.concat(ends, ", "), table.concat(sizes, ", "))
+  return grouped(self, what, numbers, key_of, function(k) return sizes[k] end, function(k, group)
     if o.no_padding then return group:batch(sizes[k], {drop_remainder = o.drop_remainder}) end
     local shapes = o.pad_to_bucket_boundary and closed(o.padded_shapes, ends[k] - 1) or o.padded_shapes
     return group:padded_batch(sizes[k], {padded_shapes = shapes, padding_values = o.padding_values, drop_remainder = o.drop_remainder})

@@ -28,6 +28,13 @@ local function check_shares(where, shares, count, of)
   return shares
 end
 
+--- The numbers in the text of a stage, if there are any.
+local function numbers_text(before, list)
+  local texts = {}
+  for i, number in ipairs(list) do texts[i] = ("%.14g"):format(number) end
+  return #list > 0 and before .. table.concat(texts, ", ") or ""
+end
+
 --- Elements of the parts; open_choice(ctx) begins a pass: next(empty) -> the number of the part whose turn it is, or nil at the end.
 --- Parts in `empty` have ended and are passed over.
 local function mixed(text, parts, inputs, length, stop_on_empty, open_choice)
@@ -79,7 +86,8 @@ function Dataset.sample_from_datasets(datasets, options)
     end
   end
   local sampled
-  sampled = mixed(("%s(%s)"):format(what, texts), parts, parts, length, o.stop_on_empty_dataset, function(ctx)
+  local how = numbers_text("; ", given) .. (o.stop_on_empty_dataset and "; stop_on_empty_dataset" or "")
+  sampled = mixed(("%s(%s%s)"):format(what, texts, how), parts, parts, length, o.stop_on_empty_dataset, function(ctx)
     local draw = stage.numbers(stage.key(sampled, ctx))
     return function(empty)
       local sum, last = 0, nil
@@ -118,7 +126,8 @@ function Dataset.choose_from_datasets(datasets, choice_dataset, options)
     if part.length ~= INFINITE and length ~= 0 then length = UNKNOWN end
   end
   local parts, inputs = {table.unpack(datasets)}, {choice, table.unpack(datasets)}
-  return mixed(("%s(%s; %s)"):format(what, texts, choice.text), parts, inputs, length, o.stop_on_empty_dataset, function(ctx)
+  local how = o.stop_on_empty_dataset and "" or "; stop_on_empty_dataset = false"
+  return mixed(("%s(%s; %s%s)"):format(what, texts, choice.text, how), parts, inputs, length, o.stop_on_empty_dataset, function(ctx)
     local next_item, number = choice.open(stage.part(ctx, 0)), 0
     return function()
       local item = next_item()
@@ -156,7 +165,8 @@ function Dataset:rejection_resample(class_func, target_dist, options)
   end
   local length = self.length == 0 and 0 or self.length == INFINITE and INFINITE or UNKNOWN
   local resampled
-  resampled = functions.looking(self, what, length, function(following, ctx)
+  local how = numbers_text("", target) .. numbers_text("; ", initial or {})
+  resampled = functions.looking(self, ("%s(%s)"):format(what, how), length, function(following, ctx)
     local draw = stage.numbers(stage.key(resampled, ctx))
     local found = {}
     for k in ipairs(target) do found[k] = initial and initial[k] or 1 end
