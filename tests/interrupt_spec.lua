@@ -85,5 +85,12 @@ describe("a signal under kl run", function()
       assert.is_nil(output:find("never", 1, true))
       assert.matches("status " .. status .. "\n$", output)
     end)
+
+    it(signal .. " when the script has ended ends the program", function()
+      local output = run(([[
+        print "done"
+        kept = setmetatable({}, {__gc = function() io.popen("kill -%s $PPID"):close() end})]]):format(signal))
+      assert.matches("^done\n.*status " .. status .. "\n$", output)
+    end)
   end
 end)

@@ -6,6 +6,8 @@
 
 #include "bind/bind.h"
 
+static const int numbers[] = {SIGINT, SIGTERM};
+
 static lua_State *script;
 static volatile sig_atomic_t received;
 static volatile sig_atomic_t watchers; /* how many look at `received` between their steps */
@@ -26,7 +28,6 @@ static void on_signal(int number) {
 }
 
 void kl_interrupt_catch(lua_State *L) {
-  static const int numbers[] = {SIGINT, SIGTERM};
   script = L;
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
@@ -36,6 +37,15 @@ void kl_interrupt_catch(lua_State *L) {
     /* as a shell's `&` or nohup left it */
     if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
       sigaction(numbers[i], &action, NULL);
+    }
+  }
+}
+
+void kl_interrupt_let_go(void) {
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    struct sigaction now;
+    if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == on_signal) {
+      signal(numbers[i], SIG_DFL);
     }
   }
 }

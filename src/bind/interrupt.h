@@ -11,6 +11,9 @@
 /* Catches both signals for the script that L will run. */
 void kl_interrupt_catch(lua_State *L);
 
+/* The script has ended, and its state is about to: both signals end the program. */
+void kl_interrupt_let_go(void);
+
 /* The signal that came last; 0: none. */
 int kl_interrupt_received(void);
 

@@ -132,6 +132,7 @@ int kl_program_run_file(lua_State *L, const char *file, int argc, char **argv, c
     status = 128 + kl_interrupt_received(); /* as a shell tells it */
   }
   int after = around ? call_run(L, "finish", options) : 0;
+  kl_interrupt_let_go();
   return status != 0 ? status : after;
 }
 
