@@ -273,7 +273,7 @@ describe("a backup", function()
         end))
         assert.matches("after the end of epoch 1 ", said)
       else
-        raises(function() fit{folder .. "/b"} end, "latest.weights.h5.*%(in the begin of callback 1, a BackupAndRestore%)")
+        raises(function() fit{folder .. "/b"} end, "latest.weights.h5.*%(in the beginning of callback 1, a BackupAndRestore%)")
       end
     end
   end)

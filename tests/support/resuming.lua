@@ -281,7 +281,7 @@ function Stop:init(hook, n, kill)
   end
 end
 
---- One fit of a case, from its begin or from the backup in the folder.  options: seed (27; false: none is set), stop = {hook, n},
+--- One fit of a case, from its beginning or from the backup in the folder.  options: seed (27; false: none is set), stop = {hook, n},
 --- kill (a process), backup (options of BackupAndRestore; false: none).
 ---@return kl.Model, kl.callbacks.History
 function resuming.run(name, folder, options)

@@ -146,7 +146,7 @@ describe("fit from a generator", function()
 end)
 
 describe("steps_per_execution", function()
-  it("calls hooks at the begin of the first and the end of the last of so many steps", function()
+  it("calls hooks at the beginning of the first and the end of the last of so many steps", function()
     local calls = {}
     local function note(hook) return function(step) table.insert(calls, hook .. step) end end
     local callback = {on_train_batch_begin = function(_, s) note "("(s) end, on_train_batch_end = function(_, s) note ")"(s) end,

@@ -67,7 +67,7 @@ function BackupAndRestore:_take_up(run)
     path = older
     run:load(path)
   end
-  say("going on %s of the run kept in %s", run:place("from the begin"), path)
+  say("going on %s of the run kept in %s", run:place("from the beginning"), path)
 end
 
 --- Called by fit when everything that belongs to a step or an epoch was done, and when it is interrupted.

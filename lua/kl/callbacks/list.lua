@@ -168,7 +168,7 @@ end
 --- Before anything else: callbacks that have kept an earlier run take it up.
 ---@param run kl.RunState
 function List:take_up(run)
-  self.hook = "the begin"
+  self.hook = "the beginning"
   for _, i in ipairs(self.keepers) do
     self.at = i
     self.all[i]:_take_up(run)

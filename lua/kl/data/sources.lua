@@ -122,7 +122,7 @@ end
 
 local generator_params = args.params{{"cardinality"}, {"output_count"}, {"output_types"}}
 
---- Elements from a function of the user's.  f() is called at the begin of each pass and returns what a for loop takes: a function
+--- Elements from a function of the user's.  f() is called at the beginning of each pass and returns what a for loop takes: a function
 --- that gives the values of the next element at each call and nil at the end (a coroutine will do); or f yields the elements
 --- itself.  All elements have the form, dtypes and numbers of axes of the first.
 ---

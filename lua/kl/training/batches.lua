@@ -325,7 +325,7 @@ function GeneratorSource.generators() return {} end
 function GeneratorSource.misfit() end
 
 --- Without get_state and set_state: what a function gave is drawn again and dropped; one that makes passes is called for each of
---- them, and the one it stood in is drawn from its begin.
+--- them, and the one it stood in is drawn from its beginning.
 function GeneratorSource:restore(position, inside)
   local now = self.asked
   local makes_passes = not position.gives_batches

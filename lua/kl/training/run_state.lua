@@ -3,7 +3,7 @@
 -- A state is a table of sections of plain values and tensors; weights and the state of the model's optimizer are saved beside it
 -- (saving/training_state.lua).  Between two epochs `step` is 0; in the middle of one it counts the steps done, and `scalars` are
 -- the results of the last.  Taking up happens before on_train_begin; in the middle of an epoch once more after on_epoch_begin, so
--- that what hooks do at an epoch's begin does not happen to the model twice.  Only the data is positioned once.
+-- that what hooks do at an epoch's beginning does not happen to the model twice.  Only the data is positioned once.
 local core = require "kl.core"
 local class = require "kl.class"
 local compiled = require "kl.training.compiled"
@@ -206,7 +206,7 @@ local function warn_of_draws(saved)
   local seed = random.get_seed()
   if seed ~= saved.seed and random.global_was_used() then
     core.warn(("fit: random numbers were drawn before it with the seed %d, in the run that is taken up with %d: what was made of them "
-      .. "differs; kl.set_seed at the script's begin makes both the same"):format(seed, saved.seed))
+      .. "differs; kl.set_seed at the script's beginning makes both the same"):format(seed, saved.seed))
   end
 end
 
@@ -266,12 +266,12 @@ function RunState:load_again()
   self.again = nil
 end
 
---- Where it stands, in words; at its very begin those.
----@param at_begin string
+--- Where it stands, in words; at its very beginning those.
+---@param at_beginning string
 ---@return string
-function RunState:place(at_begin)
+function RunState:place(at_beginning)
   if self.step > 0 then return ("after step %d of epoch %d"):format(self.step, self.epoch + 1) end
-  return self.epoch > 0 and ("after the end of epoch %d"):format(self.epoch) or at_begin
+  return self.epoch > 0 and ("after the end of epoch %d"):format(self.epoch) or at_beginning
 end
 
 --- A step was done.

@@ -37,7 +37,7 @@ function stream.new(source, first_pass, steps)
   }
 end
 
---- Which steps callbacks hear of: with steps_per_execution = n, the begin of the first and the end of the last of every n.
+--- Which steps callbacks hear of: with steps_per_execution = n, the beginning of the first and the end of the last of every n.
 ---@param total? integer # steps of an epoch, if it is known
 function stream.groups(model, total)
   local compiled = model._compiled
