@@ -3,7 +3,9 @@
 local names = {}
 for line in assert(io.popen("ls lua/kl/ops")):lines() do
   local name = line:match("^(.*)%.lua$")
-  if name and not ({init = true, define = true, epsilon = true})[name] then names[#names + 1] = name end -- these are no operations
+  if name and not ({init = true, define = true, epsilon = true, to_tensor = true})[name] then -- these are no operations
+    names[#names + 1] = name
+  end
 end
 
 local function sorted_keys(t)
@@ -43,3 +45,19 @@ for _, name in ipairs(names) do
     end
   end)
 end
+
+describe("an argument that is no tensor", function()
+  local kl, raises = require "kl", require "raises"
+  local x = kl.tensor{1.0, 2.0}
+  local calls = {
+    {"dot", "x1", "x", x}, {"inner", "x2", x, print}, {"vdot", "x1", "x", x}, {"outer", "x2", x, "x"}, {"tensordot", "x2", x, "x", 1},
+    {"solve", "b", x, "x"}, {"gather_nd", "indices", x, "x"}, {"scatter", "values", {{0}}, "x", {3}},
+    {"in_top_k", "predictions", {0}, "x", 1}, {"einsum", "operand 2", "i,i", x, "x"}, {"leaky_relu", "x", "x"},
+  }
+  for _, call in ipairs(calls) do
+    it("is refused by the name of kl." .. call[1] .. " and its own", function()
+      local words = ("kl%%.%s: '%s' must be a tensor or a number, got "):format(call[1], call[2])
+      raises(function() kl[call[1]](table.unpack(call, 3)) end, words)
+    end)
+  end
+end)

@@ -2,6 +2,7 @@
 local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
+local to_tensor = require "kl.ops.to_tensor"
 
 --- A table of options: plain, not empty, all keys strings.
 local function is_options(value)
@@ -12,16 +13,6 @@ local function is_options(value)
     if type(key) ~= "string" then return false end
   end
   return true
-end
-
---- The argument `x` as primitives take it: a tensor or variable as it is, a number or nested tables as a tensor.
-local function to_tensor(name, x)
-  if core.kind(x) then return x end
-  local kind = type(x)
-  if kind ~= "number" and kind ~= "boolean" and (kind ~= "table" or getmetatable(x) ~= nil) then
-    errors.fail("%s: 'x' must be a tensor or a number, got %s", name, errors.show(x))
-  end
-  return core.tensor(x)
 end
 
 --- Wraps f, whose parameters are all positional, so that it can be called with options.  A parameter named x is a
@@ -58,7 +49,7 @@ local function define(name, list, f)
         if p.required then errors.fail("%s: '%s' is missing", name, p.name) end
         given[i] = p.default
       elseif p.name == "x" then
-        given[i] = to_tensor(name, given[i])
+        given[i] = to_tensor(name, "x", given[i])
       end
     end
     return f(table.unpack(given, 1, count))

@@ -7,11 +7,10 @@ local args = require "kl.args"
 local define = require "kl.ops.define"
 local errors = require "kl.errors"
 local matrix = require "kl.ops.matrix"
+local to_tensor = require "kl.ops.to_tensor"
 
 local prim = core.ops
 local linear = {}
-
-local function to_tensor(x) return core.kind(x) and x or core.tensor(x) end
 
 -- The lengths of some axes as one: -1 where one of them is not known.
 local function joined(what, lengths, labels)
@@ -60,7 +59,7 @@ end
 --- two lists name, one for each tensor: kl.tensordot(a, b, {{1}, {2}}).
 linear.tensordot = define("kl.tensordot", {"x1", "x2", {"axes", 2}}, function(x1, x2, axes)
   local what = "kl.tensordot"
-  x1, x2 = to_tensor(x1), to_tensor(x2)
+  x1, x2 = to_tensor(what, "x1", x1), to_tensor(what, "x2", x2)
   local of1, of2 = {}, {}
   if math.type(axes) == "integer" then
     if axes < 0 or axes > x1.ndim or axes > x2.ndim then
@@ -91,7 +90,7 @@ end)
 --- numpy's dot: of two vectors the sum of their products, of matrices their product; else over the last axis of x1 and
 --- the last but one (or only) axis of x2.
 linear.dot = define("kl.dot", {"x1", "x2"}, function(x1, x2)
-  x1, x2 = to_tensor(x1), to_tensor(x2)
+  x1, x2 = to_tensor("kl.dot", "x1", x1), to_tensor("kl.dot", "x2", x2)
   if x1.ndim == 0 or x2.ndim == 0 then return prim.multiply(x1, x2) end
   if x2.ndim <= 2 then return prim.matmul(x1, x2) end
   return linear.tensordot(x1, x2, {{-1}, {-2}})
@@ -99,18 +98,20 @@ end)
 
 --- Products summed over the last axis of both.
 linear.inner = define("kl.inner", {"x1", "x2"}, function(x1, x2)
-  x1, x2 = to_tensor(x1), to_tensor(x2)
+  x1, x2 = to_tensor("kl.inner", "x1", x1), to_tensor("kl.inner", "x2", x2)
   if x1.ndim == 0 or x2.ndim == 0 then return prim.multiply(x1, x2) end
   return linear.tensordot(x1, x2, {{-1}, {-1}})
 end)
 
 --- The sum of the products of all elements of two tensors of one size.
 linear.vdot = define("kl.vdot", {"x1", "x2"}, function(x1, x2)
+  x1, x2 = to_tensor("kl.vdot", "x1", x1), to_tensor("kl.vdot", "x2", x2)
   return prim.matmul(prim.reshape(x1, {-1}), prim.reshape(x2, {-1}))
 end)
 
 --- Each element of x1 times each of x2: (size of x1, size of x2).
 linear.outer = define("kl.outer", {"x1", "x2"}, function(x1, x2)
+  x1, x2 = to_tensor("kl.outer", "x1", x1), to_tensor("kl.outer", "x2", x2)
   return prim.multiply(prim.reshape(x1, {-1, 1}), prim.reshape(x2, {1, -1}))
 end)
 
@@ -164,7 +165,7 @@ local function read_operands(what, subscripts, operands)
     errors.fail("%s: '%s' has subscripts for %d operand%s, got %d", what, subscripts, #parts, #parts == 1 and "" or "s", operands.n)
   end
   for i, part in ipairs(parts) do
-    local x = to_tensor(operands[i])
+    local x = to_tensor(what, "operand " .. i, operands[i])
     local labels, dots = read_labels(what, part, x.ndim)
     if #labels ~= x.ndim then
       errors.fail("%s: '%s' names %d axes%s, operand %d has shape %s", what, part, #labels, dots and " or more" or "", i,
@@ -257,7 +258,7 @@ end
 --- The x with a x = b: a is (n, n), b (n) or (n, m).  By elimination, the largest pivot of each column first; n steps, each
 --- of a few operations, so for matrices of some hundreds at most.  Of a singular matrix the result is not finite.
 linear.solve = define("kl.solve", {"a", "b"}, function(a, b)
-  a, b = to_tensor(a), to_tensor(b)
+  a, b = to_tensor("kl.solve", "a", a), to_tensor("kl.solve", "b", b)
   local n = a.shape[1]
   if a.ndim ~= 2 or not n or a.shape[2] ~= n then errors.fail("kl.solve: 'a' must be square, got %s", core.shape_text(a)) end
   if b.ndim < 1 or b.ndim > 2 or b.shape[1] ~= n then

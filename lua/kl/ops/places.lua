@@ -2,11 +2,10 @@
 local core = require "kl.core"
 local define = require "kl.ops.define"
 local errors = require "kl.errors"
+local to_tensor = require "kl.ops.to_tensor"
 
 local prim = core.ops
 local places = {}
-
-local function to_tensor(x, dtype) return core.kind(x) and x or core.tensor(x, dtype) end
 
 -- Indices of shape (..., k): k, the lengths before it, and their product.
 local function read_indices(what, indices)
@@ -26,7 +25,7 @@ end
 --- (tf.gather_nd).
 ---@return kl.Tensor
 places.gather_nd = define("kl.gather_nd", {"x", "indices"}, function(x, indices)
-  indices = to_tensor(indices)
+  indices = to_tensor("kl.gather_nd", "indices", indices)
   local k, outer = read_indices("kl.gather_nd", indices)
   if k > x.ndim then
     errors.fail("kl.gather_nd: indices name places in %d axes, x has shape %s", k, core.shape_text(x))
@@ -50,7 +49,7 @@ end)
 --- values (..., the other axes); equal places add up (keras.ops.scatter, tf.scatter_nd).
 ---@return kl.Tensor
 places.scatter = define("kl.scatter", {"indices", "values", "shape"}, function(indices, values, shape)
-  indices, values = to_tensor(indices), to_tensor(values)
+  indices, values = to_tensor("kl.scatter", "indices", indices), to_tensor("kl.scatter", "values", values)
   if type(shape) ~= "table" then errors.fail("kl.scatter: 'shape' must be a list of integers, got %s", errors.show(shape)) end
   local k, outer, count = read_indices("kl.scatter", indices)
   if k > #shape then errors.fail("kl.scatter: indices name places in %d axes, the shape has %d", k, #shape) end

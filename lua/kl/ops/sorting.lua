@@ -2,18 +2,18 @@
 local core = require "kl.core"
 local define = require "kl.ops.define"
 local errors = require "kl.errors"
+local to_tensor = require "kl.ops.to_tensor"
 
 local prim = core.ops
 local sorting = {}
-
-local function to_tensor(x) return core.kind(x) and x or core.tensor(x) end
 
 --- True where the class `targets` (from 0) is among the k largest of its row of `predictions` (..., classes): where
 --- fewer than k predictions are larger than its own, so that equal ones at the border are all in (keras.ops.in_top_k).
 --- A class whose prediction is NaN, or one outside the classes, is not.
 ---@return kl.Tensor # bool, the shape of targets
 sorting.in_top_k = define("kl.in_top_k", {"targets", "predictions", "k"}, function(targets, predictions, k)
-  targets, predictions = to_tensor(targets), to_tensor(predictions)
+  targets = to_tensor("kl.in_top_k", "targets", targets)
+  predictions = to_tensor("kl.in_top_k", "predictions", predictions)
   if math.type(k) ~= "integer" then errors.fail("kl.in_top_k: 'k' must be an integer, got %s", errors.show(k)) end
   if not targets.dtype:find("int") then
     errors.fail("kl.in_top_k: targets must be integers, got %s", targets.dtype)
