@@ -6,7 +6,7 @@
 
 #include "bind/bind.h"
 
-static lua_State *script;
+static lua_State *volatile script; /* NULL: its state is being closed */
 static volatile sig_atomic_t received;
 static volatile sig_atomic_t watchers; /* how many look at `received` between their steps */
 
@@ -17,6 +17,11 @@ static void stop(lua_State *L, lua_Debug *frame) {
 }
 
 static void on_signal(int number) {
+  if (script == NULL) {
+    signal(number, SIG_DFL);
+    raise(number); /* it waits for the end of this handler */
+    return;
+  }
   if (received != 0 || watchers == 0) {
     signal(SIGINT, SIG_DFL); /* whatever the script is doing, the next one ends it */
     signal(SIGTERM, SIG_DFL);
@@ -25,8 +30,25 @@ static void on_signal(int number) {
   received = number;
 }
 
+static int forget(lua_State *L) {
+  (void)L;
+  script = NULL;
+  return 0;
+}
+
+/* Has `script` forgotten before its state is gone, whichever way the program ends. */
+static void forget_at_close(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, forget);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void kl_interrupt_catch(lua_State *L) {
   static const int numbers[] = {SIGINT, SIGTERM};
+  forget_at_close(L);
   script = L;
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
