@@ -63,12 +63,21 @@ static void warn_off(void *data, const char *message, int to_continue) {
   }
 }
 
+/* Of the program's one state.  It is held here for scripts that end with os.exit(status, true): that closes the state
+ * and ends the program without coming back to close_state. */
+static kl_lua_heap *heap;
+
+static void free_heap(void) {
+  kl_lua_heap_free(heap);
+  heap = NULL;
+}
+
 static lua_State *new_state(void) {
-  kl_lua_heap *heap = kl_lua_heap_new();
+  heap = kl_lua_heap_new();
   lua_State *L = heap == NULL ? NULL : lua_newstate(kl_lua_heap_allocate, heap);
   if (L == NULL) {
     fprintf(stderr, "kl: no memory for a Lua state\n");
-    kl_lua_heap_free(heap);
+    free_heap();
     return NULL;
   }
   lua_setwarnf(L, warn_off, L);
@@ -79,10 +88,8 @@ static lua_State *new_state(void) {
 }
 
 static void close_state(lua_State *L) {
-  void *heap;
-  lua_getallocf(L, &heap);
   lua_close(L);
-  kl_lua_heap_free(heap);
+  free_heap();
 }
 
 /* The value of an option: of `--name VALUE` or `--name=VALUE` at *i, which then stands at its last word; NULL if there

@@ -6,9 +6,7 @@
 
 #include "bind/bind.h"
 
-static const int numbers[] = {SIGINT, SIGTERM};
-
-static lua_State *script;
+static lua_State *volatile script; /* NULL: it has ended */
 static volatile sig_atomic_t received;
 static volatile sig_atomic_t watchers; /* how many look at `received` between their steps */
 
@@ -19,6 +17,11 @@ static void stop(lua_State *L, lua_Debug *frame) {
 }
 
 static void on_signal(int number) {
+  if (script == NULL) {
+    signal(number, SIG_DFL);
+    raise(number); /* it waits for the end of this handler */
+    return;
+  }
   if (received != 0 || watchers == 0) {
     signal(SIGINT, SIG_DFL); /* whatever the script is doing, the next one ends it */
     signal(SIGTERM, SIG_DFL);
@@ -27,7 +30,27 @@ static void on_signal(int number) {
   received = number;
 }
 
+void kl_interrupt_let_go(void) { script = NULL; }
+
+static int let_go(lua_State *L) {
+  (void)L;
+  kl_interrupt_let_go();
+  return 0;
+}
+
+/* Lets go before the state is gone, whichever way the program ends: os.exit(status, true) closes it. */
+static void let_go_at_close(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, let_go);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
 void kl_interrupt_catch(lua_State *L) {
+  static const int numbers[] = {SIGINT, SIGTERM};
+  let_go_at_close(L);
   script = L;
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
@@ -37,15 +60,6 @@ void kl_interrupt_catch(lua_State *L) {
     /* as a shell's `&` or nohup left it */
     if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
       sigaction(numbers[i], &action, NULL);
-    }
-  }
-}
-
-void kl_interrupt_let_go(void) {
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-    struct sigaction now;
-    if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == on_signal) {
-      signal(numbers[i], SIG_DFL);
     }
   }
 }
