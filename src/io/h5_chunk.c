@@ -222,12 +222,12 @@ void kl_h5_place_chunk(const kl_h5_dataset *d, size_t number, const void *from, 
   size_t size = (size_t)d->element.size;
   int64_t low[KL_MAX_NDIM], high[KL_MAX_NDIM], at[KL_MAX_NDIM], start[KL_MAX_NDIM], length[KL_MAX_NDIM];
   find_part(d, number, start, length);
-  for (int i = 0; i < ndim; i++) { /* the part of the array that chunk and rows share: from low to high */
+  low[0] = start[0] > first ? start[0] : first; /* the part of the array that chunk and rows share: from low to high */
+  high[0] = kl_min_i64(start[0] + length[0], first + count);
+  for (int i = 1; i < ndim; i++) {
     low[i] = start[i];
     high[i] = start[i] + length[i];
   }
-  low[0] = low[0] > first ? low[0] : first;
-  high[0] = kl_min_i64(high[0], first + count);
   if (low[0] >= high[0]) {
     return;
   }

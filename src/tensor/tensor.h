@@ -1,7 +1,7 @@
 /* Tensors: a shape, an element type and, mostly, a strided window into a counted storage.
  *
- * A tensor never changes after it was made; only a kl_variable (tensor/variable.h) replaces what it holds, and writes into
- * a storage only when it is the one holder.  Views share storage.  Three kinds have no storage:
+ * A tensor never changes after it was made; only a kl_variable (tensor/variable.h) replaces what it holds, and writes
+ * into a storage only when it is the one holder.  Views share storage.  Three kinds have no storage:
  *   - a weak scalar: a Lua number on its way into an operation, its value is in `scalar`;
  *   - a symbolic tensor (KL_TENSOR_SYMBOLIC): an edge of a functional graph, axes may be KL_UNKNOWN;
  *   - a recorded tensor: an output of a node that a kl_recorder holds and has not run.
