@@ -12,11 +12,9 @@
 local core = require "kl.core"
 local class = require "kl.class"
 local errors = require "kl.errors"
-local generators = require "kl.data.generators"
 local ops = require "kl.ops"
 local own_code = require "kl.own_code"
 local rows = require "kl.data.rows"
-local stage = require "kl.data.stage"
 local tree = require "kl.tree"
 local values = require "kl.data.values"
 
@@ -26,10 +24,10 @@ local NAMES = {"x", "y", "sample_weight"}
 local X = {expected = "a tensor, a list or a table of tensors by name, or a data set"}
 local OTHERS = {nothing = true, expected = "a tensor, or a list or a table of tensors by name"} -- some outputs may have no targets
 -- What gives batches may give a number too: one weight of all samples, say.
-local BATCHES = {number = true, nothing = true, names = NAMES, expected = "a tensor, or a list or table of tensors"}
+batches.accepts = {number = true, nothing = true, names = NAMES, expected = "a tensor, or a list or table of tensors"}
 
 --- Raises if a batch has more values than there can be.
-local function check_count(what, n, where)
+function batches.check_count(what, n, where)
   if n > #NAMES then errors.fail("%s %d values%s; x, y and sample_weight are the most there can be", what, n, where) end
 end
 
@@ -224,16 +222,18 @@ function DatasetSource:open(_, position)
   return function()
     local element = iterator:next()
     if element == nil then return nil end
-    check_count(self.what .. ": the data set yields", #element, " per batch")
+    batches.check_count(self.what .. ": the data set yields", #element, " per batch")
     local batch = {}
-    for i, value in ipairs(element) do batch[i] = values.tensors(("%s: %s of the data set"):format(self.what, NAMES[i]), value, BATCHES) end
+    for i, value in ipairs(element) do
+      batch[i] = values.tensors(("%s: %s of the data set"):format(self.what, NAMES[i]), value, batches.accepts)
+    end
     return batch
   end
 end
 
 function DatasetSource:position() return self.iterator and self.iterator:state() or self.ended end
 
-function DatasetSource:generators() return stage.generators(self.dataset) end
+function DatasetSource:generators() return require "kl.data.stage".generators(self.dataset) end
 
 function DatasetSource:misfit(position)
   if position.pipeline == self.dataset.text then return nil end
@@ -247,22 +247,9 @@ function DatasetSource:restore(position, inside)
   self:close()
 end
 
----@class kl.GeneratorSource
-local GeneratorSource = {}
-GeneratorSource.__index = GeneratorSource
-
--- How often every function was asked in this process: {batches, passes}.  Where a run was stopped, it is as often again.
-local asked = setmetatable({}, {__mode = "k"})
-
 --- A Lua function (coroutine, object that can be called) that gives a batch per call, x, y and sample_weight, and nil at its end; or
 --- one that returns such a function: then every epoch calls it for a fresh one.  An object may have get_state and set_state.
-function batches.generator(what, f)
-  local is_thread = type(f) == "thread"
-  asked[f] = asked[f] or {batches = 0, passes = 0}
-  local hooks = type(f) == "table" and type(f.get_state) == "function" and type(f.set_state) == "function" and f or nil
-  return setmetatable({what = what, f = is_thread and generators.resume(f) or f, gives_batches = is_thread, given = 0, taken = 0,
-    asked = asked[f], hooks = hooks, read = generators.reader(what, BATCHES)}, GeneratorSource)
-end
+function batches.generator(what, f) return require "kl.training.generator_source".new(what, f) end
 
 --- True for what batches.generator takes.
 function batches.is_generator(value)
@@ -272,84 +259,6 @@ function batches.is_generator(value)
   local cls = class.of(value) -- the metatable of every object has a __call
   if cls then return cls.__call ~= nil and not own_code.is_own_class(cls) end
   return meta.__call ~= nil
-end
-
---- Ends what the user's function began for this pass.  A coroutine or a function that gives batches itself is the user's: a later
---- fit goes on with it.
-function GeneratorSource:close()
-  local close = self.close_pass
-  self.close_pass = nil
-  if close then close() end
-end
-GeneratorSource.__close = GeneratorSource.close
-
-function GeneratorSource:open()
-  self:close()
-  self.taken = 0
-  if self.hooks and not self.gives_batches then self.before = self.hooks:get_state() end
-  local function call(f, ...) return stage.call("the generator of " .. self.what, self.given + 1, f, ...) end
-  local next_batch = self.f
-  if not self.gives_batches then
-    local begun, other = call(generators.begin, self.f)
-    if begun then
-      next_batch, self.close_pass = begun, other
-      self.asked.passes = self.asked.passes + 1
-    else
-      self.gives_batches, self.first = true, other
-    end
-  end
-  return function(step, steps)
-    local given = self.first or table.pack(call(next_batch))
-    self.first = nil
-    if given[1] == nil then
-      if self.gives_batches and (steps or step == 1) then
-        errors.fail("%s: the generator ended after %d batches, and step %d%s of an epoch asks for another: a function that returns a fresh "
-          .. "generator begins anew every epoch", self.what, self.given, step, steps and " of " .. steps or "")
-      end
-      return nil
-    end
-    self.given, self.taken, self.asked.batches = self.given + 1, self.taken + 1, self.asked.batches + 1
-    check_count(self.what .. ": the generator gave", given.n, " at step " .. step)
-    return self.read(given, step)
-  end
-end
-
-function GeneratorSource:position()
-  local state
-  if self.hooks then state = self.gives_batches and self.hooks:get_state() or self.before end
-  return {gives_batches = self.gives_batches, passes = self.asked.passes, batches = self.asked.batches, taken = self.taken, state = state}
-end
-
-function GeneratorSource.generators() return {} end
-
-function GeneratorSource.misfit() end
-
---- Without get_state and set_state: what a function gave is drawn again and dropped; one that makes passes is called for each of
---- them, and the one it stood in is drawn from its beginning.
-function GeneratorSource:restore(position, inside)
-  local now = self.asked
-  local makes_passes = not position.gives_batches
-  local passes = position.passes - (inside and makes_passes and 1 or 0) -- before that to be opened
-  self.gives_batches = position.gives_batches
-  if self.hooks and position.state ~= nil then
-    self.hooks:set_state(position.state)
-    now.batches = position.batches
-  elseif makes_passes then
-    while now.passes < passes do self:open() end
-    self:close()
-  else
-    if now.batches > position.batches then
-      core.warn(("%s: the generator has given %d batches, and the run stood behind batch %d: a function cannot go back, so those between "
-        .. "are left out; an object with get_state and set_state can"):format(self.what, now.batches, position.batches))
-    end
-    for _ = now.batches + 1, position.batches do self.f() end
-    now.batches = math.max(now.batches, position.batches)
-  end
-  now.passes = passes
-  if not inside then return nil end
-  local next_batch = self:open()
-  for _ = 1, makes_passes and position.taken or 0 do next_batch(1) end
-  return next_batch
 end
 
 --- True for a data set.

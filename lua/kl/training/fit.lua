@@ -8,7 +8,6 @@ local errors = require "kl.errors"
 local logs = require "kl.training.logs"
 local ops = require "kl.ops"
 local random = require "kl.random"
-local RunState = require "kl.training.run_state"
 local stream = require "kl.training.stream"
 local tree = require "kl.tree"
 
@@ -146,8 +145,8 @@ function methods:fit(given)
     validates = validation_source ~= nil})
   self.stop_training = false
   local batch_stream = stream.new(source, self._epochs_trained, steps)
-  local run = RunState.new{model = self, list = list, stream = batch_stream, source = source, validation = validation_source,
-    epoch = o.initial_epoch}
+  local run = require "kl.training.run_state".new{model = self, list = list, stream = batch_stream, source = source,
+    validation = validation_source, epoch = o.initial_epoch}
   local interrupted
   list:train(function()
     local _ <close> = source
