@@ -209,13 +209,15 @@ function Dataset:scan(initial_state, f)
   end)
 end
 
--- The data set that a function made of an element.
-local function made(what, number, f, element)
+-- A pass over the data set that a function made of an element.  What shuffles in there is told apart by the element's number and
+-- by the key of the pass around it.
+local function open_made(ctx, key, what, number, f, element)
   local ds = stage.call(what, number, stage.scoped, f, table.unpack(element))
   if not class.is(ds, Dataset) then
     errors.fail("%s: the function must return a data set, got %s (element %d)", what, errors.show(ds), number)
   end
-  return ds
+  local inner = stage.inner(ctx, {}, core.generator_key(key, "element", number))
+  return {part = ds, inner = inner, next_item = ds.open(inner)}
 end
 
 local interleave_params = args.params{{"cycle_length", 16}, {"block_length", 1}}
@@ -261,11 +263,8 @@ function Dataset:_interleave(what, f, cycle_length, block_length)
           return
         end
         number = number + 1
-        local ds = made(what, number, f, self.fetch(item))
-        -- what shuffles in there is told apart by the element and by this pass
-        local inner = stage.inner(ctx, {}, core.generator_key(key, "element", number))
+        places[place] = open_made(ctx, key, what, number, f, self.fetch(item))
         most = math.max(most, place)
-        places[place] = {part = ds, inner = inner, next_item = ds.open(inner)}
       end
       return function()
         local empty = 0 -- places in a row that had nothing
@@ -310,4 +309,4 @@ function Dataset:reduce(initial_state, f)
   end
 end
 
-return {same = same, looking = looking, made = made}
+return {same = same, looking = looking, open_made = open_made}

@@ -1,5 +1,4 @@
 -- Stages that sort elements into groups and hand out what becomes of each: group_by_window, bucket_by_sequence_length.
-local core = require "kl.core"
 local args = require "kl.args"
 local errors = require "kl.errors"
 local functions = require "kl.data.functions"
@@ -66,9 +65,7 @@ local function grouped(self, what, numbers, key_of, size_of, reduce_func)
           return nil
         end
         number = number + 1
-        local ds = functions.made(what, number, reduce_func, {key, data_set_of(group)})
-        local inner = stage.inner(ctx, {}, core.generator_key(pass_key, "element", number))
-        place = {part = ds, inner = inner, next_item = ds.open(inner)}
+        place = functions.open_made(ctx, pass_key, what, number, reduce_func, {key, data_set_of(group)})
       end
     end
   end)
