@@ -63,7 +63,7 @@ function BackupAndRestore:_take_up(run)
   local ok, message = pcall(run.load, run, path)
   if not ok then
     if not has_older or path == older then error(message, 0) end
-    core.warn(("BackupAndRestore: %s; going on from the backup before it"):format((tostring(message):gsub("^[^\n]-:%d+: ", "", 1))))
+    core.warn(("BackupAndRestore: %s; going on from the backup before it"):format(errors.words(message)))
     path = older
     run:load(path)
   end

@@ -6,6 +6,7 @@
 local core = require "kl.core"
 local errors = require "kl.errors"
 local files = require "kl.files"
+local paths = require "kl.files.paths"
 local rows = require "kl.data.rows"
 local tree = require "kl.tree"
 
@@ -168,9 +169,7 @@ Files.__index = Files
 
 --- The elements in the files of that name; nil if they are not there.  Those of another pipeline are an error.
 function file_cache.open(path, pipeline)
-  local there = io.open(index_of(path), "rb")
-  if not there then return nil end
-  there:close()
+  if not paths.exists(index_of(path)) then return nil end
   local ok, index = pcall(core.json.decode, core.io.read_file(index_of(path)))
   if not ok or type(index) ~= "table" or index.format ~= FORMAT or math.type(index.count) ~= "integer" or index.count < 0
     or type(index.leaves) ~= "table" or type(index.tag) ~= "string" or not index.tag:match("^%x+$") then
