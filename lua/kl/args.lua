@@ -22,7 +22,17 @@ local function is_table_of_arguments(given)
   return type(given) == "table" and getmetatable(given) == nil
 end
 
+--- True for what may be a last table of named arguments: plain, not empty, all keys strings.
+function args.is_options(value)
+  if not is_table_of_arguments(value) or next(value) == nil then return false end
+  for key in next, value do
+    if type(key) ~= "string" then return false end
+  end
+  return true
+end
+
 local function unknown(what, name, params, more)
+  if more and more.refused and more.refused[name] then errors.fail("%s: '%s' %s", what, name, more.refused[name]) end
   local names = {}
   for _, p in ipairs(params) do names[#names + 1] = p.name end
   for _, p in ipairs(more or {}) do names[#names + 1] = p.name end
@@ -34,7 +44,8 @@ end
 ---@param what string      # "Dense", for messages
 ---@param params table     # of args.params
 ---@param given any        # what the constructor got
----@param more? table      # parameters that are read too, by name only; they are returned in a second table
+---@param more? table      # parameters that are read too, by name only; they are returned in a second table.  Its field `refused`
+---                        # has the words for names that users bring from elsewhere
 ---@return table, table
 function args.read(what, params, given, more)
   if given == nil then given = {} end

@@ -15,6 +15,9 @@ local Layer = Module:extend("Layer")
 
 --- What every layer accepts by name, besides its own `params`.
 Layer.common = args.params{{"name"}, {"trainable", true}, {"dtype"}, {"activity_regularizer"}, {"autocast", true}}
+-- Of Keras's older scripts.
+local shape_is_no_option = "is no option of layers: begin the Sequential with a kl.Input of that shape"
+Layer.common.refused = {input_shape = shape_is_no_option, input_dim = shape_is_no_option}
 Layer.params = args.params{}
 
 function Layer.__setup(object, ...)
@@ -44,12 +47,6 @@ end
 
 ---@param given? table # own params by position or name, and name, trainable, dtype, activity_regularizer
 function Layer:init(given)
-  local named = type(given) == "table" and getmetatable(given) == nil and given or {}
-  for _, old in ipairs{"input_shape", "input_dim"} do -- of Keras's older scripts
-    if named[old] ~= nil and not self.params.by_name[old] then
-      errors.fail("%s: '%s' is no option of layers: begin the Sequential with a kl.Input of that shape", getmetatable(self).__name, old)
-    end
-  end
   self:_set_options(args.read(getmetatable(self).__name, self.params, given, Layer.common))
 end
 

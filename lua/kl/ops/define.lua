@@ -4,17 +4,6 @@ local args = require "kl.args"
 local errors = require "kl.errors"
 local to_tensor = require "kl.ops.to_tensor"
 
---- A table of options: plain, not empty, all keys strings.
-local function is_options(value)
-  if type(value) ~= "table" or getmetatable(value) ~= nil then return false end
-  local first = next(value)
-  if first == nil then return false end
-  for key in pairs(value) do
-    if type(key) ~= "string" then return false end
-  end
-  return true
-end
-
 --- Wraps f, whose parameters are all positional, so that it can be called with options.  A parameter named x is a
 --- tensor.
 ---@param name string      # "kl.leaky_relu", for messages
@@ -26,7 +15,7 @@ local function define(name, list, f)
   local count = #params
   local function full(n, ...)
     local given = {...}
-    local options = n > 0 and is_options(given[n]) and given[n] or nil
+    local options = n > 0 and args.is_options(given[n]) and given[n] or nil
     if options then
       given[n] = nil
       n = n - 1

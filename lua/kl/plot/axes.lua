@@ -110,19 +110,11 @@ function Axes:configure(options)
   return self
 end
 
-local function is_options(value)
-  if type(value) ~= "table" or getmetatable(value) ~= nil or next(value) == nil then return false end
-  for key in pairs(value) do
-    if type(key) ~= "string" then return false end
-  end
-  return true
-end
-
 -- A call of a chart's method.
 local function add(axes, chart, what, ...)
   local given = table.pack(...)
   local options = {}
-  if given.n > 0 and is_options(given[given.n]) then
+  if given.n > 0 and args.is_options(given[given.n]) then
     options, given.n = given[given.n], given.n - 1
   elseif given.n > 1 and type(given[given.n]) == "table" and getmetatable(given[given.n]) == nil and next(given[given.n]) == nil then
     local before = given[given.n - 1]
