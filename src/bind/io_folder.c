@@ -52,10 +52,8 @@ static int list_folder(lua_State *L) {
 
 void kl_bind_open_folder(lua_State *L, int io) {
   static const luaL_Reg functions[] = {{"make_folder", make_folder}, {"list_folder", list_folder}, {NULL, NULL}};
-  luaL_newmetatable(L, FOLDER_TYPE);
-  lua_pushcfunction(L, close_folder);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg ends[] = {{"__gc", close_folder}, {NULL, NULL}};
+  kl_bind_new_type(L, FOLDER_TYPE, ends, NULL);
   lua_pushvalue(L, io);
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

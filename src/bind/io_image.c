@@ -190,10 +190,8 @@ void kl_bind_open_image(lua_State *L, int io) {
                                        {"decode_image", decode_image},
                                        {"resize_image", resize_image},
                                        {NULL, NULL}};
-  luaL_newmetatable(L, IMAGE_TYPE);
-  lua_pushcfunction(L, close_image);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  static const luaL_Reg ends[] = {{"__gc", close_image}, {NULL, NULL}};
+  kl_bind_new_type(L, IMAGE_TYPE, ends, NULL);
   lua_pushvalue(L, io);
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

@@ -312,8 +312,7 @@ void kl_bind_open_json(lua_State *L, int core) {
   static const luaL_Reg functions[] = {
       {"decode", decode}, {"encode", encode}, {"array", array}, {"is_array", is_array}, {NULL, NULL},
   };
-  luaL_newmetatable(L, ARRAY_TYPE);
-  lua_pop(L, 1);
+  kl_bind_new_type(L, ARRAY_TYPE, NULL, NULL);
   static const luaL_Reg tree_ends[] = {{"__gc", close_tree}, {NULL, NULL}};
   kl_bind_new_type(L, JSON_TYPE, tree_ends, NULL);
   luaL_newlib(L, functions);
