@@ -1,4 +1,5 @@
 -- What Ctrl-C and SIGTERM do to a script under `kl run` (src/bind/interrupt.c, lua/kl/training/fit.lua).
+local scratch = require "scratch"
 local training = require "training"
 
 local script = [[
@@ -35,12 +36,9 @@ local function run(text)
 end
 
 describe("a signal under kl run", function()
-  local folder
-  before_each(function()
-    folder = os.tmpname()
-    os.remove(folder)
-  end)
-  after_each(function() os.execute("rm -rf " .. folder) end)
+  local folder, remove
+  before_each(function() folder, remove = scratch.name() end)
+  after_each(function() remove() end)
   local function train(signal, at, loops) return run(script:format(folder, signal, at, tostring(loops or false))) end
 
   for _, case in ipairs{{"INT", "Ctrl%-C", 130}, {"TERM", "SIGTERM", 143}} do

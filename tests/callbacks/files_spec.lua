@@ -1,17 +1,15 @@
 -- What callbacks write: names of checkpoints, when they are due, CSV files.  Backups: resume_spec.lua.
 local kl = require "kl"
 local raises = require "raises"
+local scratch = require "scratch"
 local training = require "training"
 local callbacks = kl.callbacks
 local template = require "kl.callbacks.template"
 
 local x, y = training.column{1, 2, 3, 4, 5, 6, 7, 8}, training.column{2, 4, 6, 8, 10, 12, 14, 16}
-local folder
-before_each(function()
-  folder = os.tmpname()
-  os.remove(folder)
-end)
-after_each(function() os.execute("rm -rf " .. folder) end)
+local folder, remove
+before_each(function() folder, remove = scratch.name() end)
+after_each(function() remove() end)
 
 local function names_in(path)
   local list = {}

@@ -2,13 +2,14 @@
 local kl = require "kl"
 local compare = require "compare"
 local raises = require "raises"
+local scratch = require "scratch"
 local training = require "training"
 local callbacks = kl.callbacks
 
 kl.set_seed(4)
 
 local x, y = kl.random.normal{48, 4}, kl.random.normal{48, 1}
-local folder
+local folder, remove
 
 -- Options to make each with, and (changes) true if it is there to change training.
 local made = {
@@ -24,11 +25,8 @@ local made = {
   TerminateOnNaN = {function() return {} end},
 }
 
-before_each(function()
-  folder = os.tmpname()
-  os.remove(folder)
-end)
-after_each(function() os.execute("rm -rf " .. folder) end)
+before_each(function() folder, remove = scratch.name() end)
+after_each(function() remove() end)
 
 local function weights_after(callback, run_eagerly)
   kl.set_seed(5)

@@ -2,10 +2,10 @@
 local kl = require "kl"
 local program = require "program"
 local raises = require "raises"
+local scratch = require "scratch"
 local Dataset = kl.data.Dataset
 
-local folder = os.tmpname()
-os.remove(folder)
+local folder, remove = scratch.name()
 
 local function show(value)
   if kl.core.kind(value) then return ("%s(%s)%s"):format(value.dtype, table.concat(value.shape, " "), show(value:totable())) end
@@ -59,7 +59,7 @@ local pipelines = {
 
 describe("a cache with a name", function()
   before_each(function() os.execute("mkdir " .. folder) end)
-  after_each(function() os.execute("rm -r " .. folder) end)
+  after_each(function() remove() end)
   local name = folder .. "/elements"
 
   for what, make in pairs(pipelines) do

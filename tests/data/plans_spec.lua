@@ -3,9 +3,7 @@
 local kl = require "kl"
 local D = kl.data.Dataset
 
-local folder = os.tmpname()
-os.remove(folder)
-os.execute("mkdir " .. folder)
+local folder, remove = require "scratch".folder()
 
 kl.set_seed(3)
 local x, y = kl.random.normal{50, 3}, kl.random.normal{50, 1}
@@ -100,7 +98,7 @@ local function rest_of(pass)
 end
 
 describe("a data set in fit:", function()
-  teardown(function() os.execute("rm -r " .. folder) end)
+  teardown(function() remove() end)
   for name, make in pairs(sources) do
     it(name .. " trains to the same bits by plans and immediately, and with the same seed", function()
       local weights, history = train(make, 7, false)

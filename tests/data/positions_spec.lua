@@ -23,9 +23,8 @@ local function rest_of(iterator, limit)
   return list
 end
 
-local folder, files_made = os.tmpname(), 0
-os.remove(folder)
-os.execute("mkdir " .. folder)
+local folder, remove = require "scratch".folder()
+local files_made = 0
 
 -- What a random pipeline is made of: each source and stage of kl, by a function of a small random number.  Elements of one
 -- value go through all of them; stages after `batch` or `window` must bear any shape.
@@ -150,7 +149,7 @@ local function make(plan)
 end
 
 describe("a saved position", function()
-  teardown(function() os.execute("rm -r " .. folder) end)
+  teardown(function() remove() end)
 
   for _, stage_name in ipairs(stage_names) do
     it("goes on as the pass did, in random pipelines with " .. stage_name, function()

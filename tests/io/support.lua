@@ -4,12 +4,7 @@ local core = require "kl".core
 local support = {}
 
 --- A new empty folder, and a function that removes it with what is in it.
-function support.folder()
-  local name = os.tmpname()
-  os.remove(name)
-  assert(os.execute(("mkdir '%s'"):format(name)))
-  return name, function() os.execute(("rm -rf '%s'"):format(name)) end
-end
+support.folder = require "scratch".folder
 
 --- What a shell command prints, without the last newline.
 function support.shell(command)

@@ -2,6 +2,7 @@
 local kl = require "kl"
 local tree = require "kl.tree"
 local compare = require "compare"
+local scratch = require "scratch"
 local warnings = require "warnings"
 
 local core = kl.core
@@ -9,17 +10,15 @@ local support = {}
 
 local Folder = {}
 Folder.__index = Folder
-function Folder:remove() os.execute(("rm -rf '%s'"):format(self.path)) end
+function Folder:remove() self.clear() end
 Folder.__close = Folder.remove
 function Folder:__tostring() return self.path end
 function Folder.__concat(a, b) return tostring(a) .. tostring(b) end
 
 --- A new empty folder that stands for its path; closing or remove() removes it with what is in it.
 function support.folder()
-  local path = os.tmpname()
-  os.remove(path)
-  assert(os.execute(("mkdir '%s'"):format(path)))
-  return setmetatable({path = path}, Folder)
+  local path, clear = scratch.folder()
+  return setmetatable({path = path, clear = clear}, Folder)
 end
 
 --- The names in a folder, hidden ones too.

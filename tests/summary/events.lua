@@ -146,10 +146,6 @@ function events.tags(folder)
 end
 
 --- A new folder, removed by the function that comes with it.
-function events.folder()
-  local name = os.tmpname()
-  os.remove(name)
-  return name, function() os.execute(("rm -rf '%s'"):format(name)) end
-end
+events.folder = require "scratch".name
 
 return events
